@@ -1,0 +1,1 @@
+//! The interface of game servers and operators

@@ -1,0 +1,1 @@
+//! Topology, confirmed publishing, consuming, retry and parking

@@ -1,0 +1,1 @@
+//! Centrifuge client protocol, server side, without I/O

@@ -1,0 +1,1 @@
+//! Redis marks that spare the ledger the common duplicate

@@ -1,0 +1,1 @@
+//! Handler: what a paid order grants

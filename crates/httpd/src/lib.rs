@@ -1,0 +1,1 @@
+//! HTTP server with limits and drain, and the admin routes

@@ -1,0 +1,1 @@
+//! The webhook role: verify, answer questions, enqueue

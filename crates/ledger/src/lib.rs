@@ -1,0 +1,1 @@
+//! The truth: notices, orders, bookings, balances and the status stream

@@ -1,0 +1,1 @@
+//! Status pushes, history and the order-status endpoint

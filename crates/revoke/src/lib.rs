@@ -1,0 +1,1 @@
+//! Handler: cancellations and refunds

@@ -1,0 +1,129 @@
+//! What whoever commits status rows tells the publishers.
+
+use order::{OrderId, PlayerId, ProjectId, Status};
+use serde::{Deserialize, Serialize};
+
+/// One new row of a player's status stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// The project.
+    pub project: ProjectId,
+    /// Whose stream.
+    pub player: PlayerId,
+    /// The row's place in it, from 1, without gaps.
+    pub offset: i64,
+    /// The order.
+    pub order: OrderId,
+    /// Where it now stands.
+    pub status: Status,
+}
+
+/// The new rows of one committed batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hints {
+    /// The epoch of the ledger that committed them.
+    pub epoch: String,
+    /// The rows.
+    pub rows: Vec<Hint>,
+}
+
+/// Bytes that are no hints.
+#[derive(Debug, thiserror::Error)]
+pub enum HintsError {
+    /// No JSON of the expected shape.
+    #[error("a hint message is not readable")]
+    Json(#[from] serde_json::Error),
+    /// An impossible value in it.
+    #[error("a hint message has an impossible {0}")]
+    Value(&'static str),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    epoch: String,
+    rows: Vec<(i64, String, i64, i64, String)>,
+}
+
+impl Hints {
+    /// As it travels.
+    #[must_use]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "numbers and texts always serialise"
+    )]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let row = |hint: &Hint| {
+            let player = hint.player.as_str().into();
+            (
+                hint.project.get(),
+                player,
+                hint.offset,
+                hint.order.get(),
+                hint.status.as_str().into(),
+            )
+        };
+        let wire = Wire {
+            epoch: self.epoch.clone(),
+            rows: self.rows.iter().map(row).collect(),
+        };
+        serde_json::to_vec(&wire).expect("numbers and texts always serialise")
+    }
+
+    /// The inverse of [`Hints::to_bytes`].
+    ///
+    /// # Errors
+    /// When the bytes are of another shape. The reader then reads the ledger instead.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, HintsError> {
+        let wire: Wire = serde_json::from_slice(bytes)?;
+        let row = |(project, player, offset, order, status): (i64, String, i64, i64, String)| {
+            Ok(Hint {
+                project: project
+                    .try_into()
+                    .map_err(|_| HintsError::Value("project"))?,
+                player: player.parse().map_err(|_| HintsError::Value("player"))?,
+                offset,
+                order: order.try_into().map_err(|_| HintsError::Value("order"))?,
+                status: Status::from_name(&status).ok_or(HintsError::Value("status"))?,
+            })
+        };
+        let rows = wire
+            .rows
+            .into_iter()
+            .map(row)
+            .collect::<Result<_, HintsError>>()?;
+        Ok(Self {
+            epoch: wire.epoch,
+            rows,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_survive_the_wire() {
+        let hints = Hints {
+            epoch: "k3-00000001".into(),
+            rows: vec![Hint {
+                project: "44056".parse().unwrap(),
+                player: "mira".parse().unwrap(),
+                offset: 4,
+                order: "7".parse().unwrap(),
+                status: Status::Done,
+            }],
+        };
+        assert_eq!(Hints::from_bytes(&hints.to_bytes()).unwrap(), hints);
+    }
+
+    #[test]
+    fn junk_is_refused() {
+        assert!(Hints::from_bytes(b"{}").is_err());
+        let impossible = br#"{"epoch":"e","rows":[[1,"p",1,0,"done"]]}"#;
+        assert!(matches!(
+            Hints::from_bytes(impossible),
+            Err(HintsError::Value("order"))
+        ));
+    }
+}

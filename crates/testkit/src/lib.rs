@@ -1,0 +1,1 @@
+//! Throw-away servers' corners, signer and clients for the tests

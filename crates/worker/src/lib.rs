@@ -1,0 +1,5 @@
+//! Take, claim, book, acknowledge.
+
+mod handler;
+
+pub use handler::{Handler, Reading};

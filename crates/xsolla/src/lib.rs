@@ -1,0 +1,1 @@
+//! Xsolla's notices, their signature and the answers they expect

@@ -1,0 +1,22 @@
+# shellcheck shell=bash disable=SC2154 # `home` and `stack` are set in state.sh
+# Redis: the claims that spare the ledger its duplicates.
+
+redis_url() { printf 'redis://127.0.0.1:%s\n' "$(port_of redis)"; }
+
+redis_start() {
+  claim_port redis
+  mkdir -p "$home/redis"
+  launch redis redis-server --port "$(port_of redis)" --bind 127.0.0.1 --dir "$home/redis" \
+    --save '' --appendonly yes --appendfsync everysec
+}
+
+redis_ready() {
+  local answer
+  answer=$(
+    exec 3<>"/dev/tcp/127.0.0.1/$(port_of redis)" || exit 1
+    printf 'PING\r\n' >&3
+    read -r -t 5 line <&3 && printf '%s' "$line"
+  ) 2>/dev/null && [[ $answer == +PONG* ]]
+}
+
+redis_stop_signal() { echo TERM; }

@@ -1,0 +1,1 @@
+//! Whole-line tests live in `tests/`.
