@@ -44,6 +44,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// What the process should exit with: 0 only for [`Verdict::Finished`].
+    #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Finished => 0,
@@ -54,6 +55,7 @@ impl Verdict {
 
 impl Lifecycle {
     /// A lifecycle that runs until somebody calls [`Lifecycle::drain`].
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -70,16 +72,19 @@ impl Lifecycle {
     }
 
     /// Whether the process takes nothing new.
+    #[must_use]
     pub fn is_draining(&self) -> bool {
         self.drain.is_cancelled()
     }
 
     /// Cancelled when the process should take nothing new and finish what it holds.
+    #[must_use]
     pub fn drain_token(&self) -> &CancellationToken {
         &self.drain
     }
 
     /// Cancelled when nothing may be waited for any more.
+    #[must_use]
     pub fn abort_token(&self) -> &CancellationToken {
         &self.abort
     }
@@ -94,7 +99,7 @@ impl Lifecycle {
         E: Into<anyhow::Error>,
     {
         let lifecycle = self.clone();
-        let task = self.until(&self.abort, task);
+        let task = self.abort.clone().run_until_cancelled_owned(task);
         self.tasks.spawn(async move {
             // Runs on every way out, a drop of this very future included.
             let _drain_on_end = lifecycle.drain.clone().drop_guard();
@@ -116,7 +121,7 @@ impl Lifecycle {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let task = self.until(&self.abort, task);
+        let task = self.abort.clone().run_until_cancelled_owned(task);
         self.tasks.spawn(async move {
             task.await;
         });
@@ -131,7 +136,7 @@ impl Lifecycle {
         E: Into<anyhow::Error>,
     {
         let lifecycle = self.clone();
-        let task = self.until(&self.stopped, task);
+        let task = self.stopped.clone().run_until_cancelled_owned(task);
         tokio::spawn(async move {
             let outcome = tokio::spawn(async move {
                 match task.await {
@@ -163,7 +168,10 @@ impl Lifecycle {
         if !finished {
             tracing::warn!(tasks = self.tasks.len(), "Cutting off what did not finish");
             self.abort();
-            if tokio::time::timeout(ABORT_LIMIT, self.tasks.wait()).await.is_err() {
+            if tokio::time::timeout(ABORT_LIMIT, self.tasks.wait())
+                .await
+                .is_err()
+            {
                 tracing::error!(tasks = self.tasks.len(), "Tasks block their threads");
             }
         }
@@ -173,15 +181,6 @@ impl Lifecycle {
             None if finished => Verdict::Finished,
             None => Verdict::CutOff,
         }
-    }
-
-    /// `None` when `end` came first, and `task` is dropped.
-    fn until<F: Future>(
-        &self,
-        end: &CancellationToken,
-        task: F,
-    ) -> impl Future<Output = Option<F::Output>> + use<F> {
-        end.clone().run_until_cancelled_owned(task)
     }
 
     /// Records and reports how a long-lived task ended.

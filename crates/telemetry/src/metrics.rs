@@ -1,0 +1,90 @@
+//! The metrics of a process, for Prometheus and for OTLP.
+
+use std::time::Duration;
+
+use opentelemetry::metrics::{Histogram, Meter, MeterProvider};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::{Registry, TextEncoder};
+
+use crate::{Error, otlp};
+
+/// Histogram bounds for durations, in seconds. The broker's confirm and the database's
+/// commit take well below a millisecond, so the buckets begin there.
+pub const DURATION_BUCKETS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// The metrics of a process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    provider: SdkMeterProvider,
+    registry: Registry,
+}
+
+impl Telemetry {
+    /// Metrics that nobody is sent and no global state: for tests, and for commands that
+    /// are over at once. [`Telemetry::metrics_text`] works.
+    ///
+    /// # Panics
+    /// Never: a fresh registry takes its first collector.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self::build(Resource::builder_empty().build(), None)
+            .expect("a fresh registry takes its first collector")
+    }
+
+    pub(crate) fn build(resource: Resource, push: Option<&otlp::Push>) -> Result<Self, Error> {
+        let registry = Registry::new();
+        let reader = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            // One more label on every series, to say what the prefix of its name says.
+            .scope_info_enabled(false)
+            .build()
+            .map_err(Error::Reader)?;
+        let mut builder = SdkMeterProvider::builder()
+            .with_resource(resource)
+            .with_reader(reader);
+        if let Some(push) = push {
+            builder = builder.with_periodic_exporter(push.metrics()?);
+        }
+        Ok(Self {
+            provider: builder.build(),
+            registry,
+        })
+    }
+
+    /// Where a role gets its instruments from. `owner` is the crate's name; instruments
+    /// are named `grantline.<owner>.…`, for the name alone tells them apart in Prometheus.
+    #[must_use]
+    pub fn meter(&self, owner: &'static str) -> Meter {
+        self.provider.meter(owner)
+    }
+
+    /// Everything measured so far, in Prometheus' text format.
+    pub fn metrics_text(&self) -> String {
+        let mut text = String::new();
+        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "Metrics are not expressible in Prometheus' format");
+            text.clear();
+        }
+        text
+    }
+
+    pub(crate) fn shutdown(&self, limit: Duration) -> OTelSdkResult {
+        self.provider.shutdown_with_timeout(limit)
+    }
+}
+
+/// A histogram of seconds with [`DURATION_BUCKETS`]. `name` carries no unit; Prometheus
+/// sees it with `_seconds` behind.
+#[must_use]
+pub fn durations(meter: &Meter, name: &'static str, description: &'static str) -> Histogram<f64> {
+    meter
+        .f64_histogram(name)
+        .with_unit("s")
+        .with_description(description)
+        .with_boundaries(DURATION_BUCKETS.to_vec())
+        .build()
+}
