@@ -1,9 +1,9 @@
-# shellcheck shell=bash disable=SC2154 # `home` and `stack` are set in state.sh
-# PostgreSQL: the ledger. It refuses to run as root, hence `as_postgres`.
+# shellcheck shell=bash disable=SC2154 # set in state.sh
+# PostgreSQL: the ledger.
 
-# The newest version that is installed.
-postgres_bin() {
-  printf '%s\n' /usr/lib/postgresql/*/bin/postgres | sort -V | tail -n 1 | xargs dirname
+# A program of the newest version installed.
+postgres_program() {
+  printf '%s\n' /usr/lib/postgresql/*/bin/"$1" | sort -V | tail -n 1
 }
 
 postgres_url() {
@@ -11,14 +11,51 @@ postgres_url() {
 }
 
 postgres_start() {
-  local data=$home/postgres
   claim_port postgres
-  # After a killed postmaster its children live on for a moment and forbid a new one.
-  wait_until "$STOP_DEADLINE" postgres_unused "$data" ||
-    die "processes of a killed PostgreSQL still use $data"
-  [[ -e $data ]] || postgres_create "$data"
-  # No Unix socket: its path is limited to 107 bytes, the checkout's is not.
-  launch postgres as_postgres_exec "$(postgres_bin)/postgres" -D "$data" \
+  # The children of a killed postmaster live on for a moment and forbid a new one.
+  wait_until "$STOP_DEADLINE" postgres_unused ||
+    die "processes of a killed PostgreSQL still use $home/postgres"
+  [[ -e $home/postgres ]] || postgres_create
+  # No Unix socket: its path may have 107 bytes, the path of a checkout may have more.
+  launch postgres "${postgres_user[@]}" "$(postgres_program postgres)" -D "$home/postgres" \
     -p "$(port_of postgres)" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-    -c max_connections=300 -c fsync="$STACK_FSYNC"
+    -c max_connections=300 -c fsync="${STACK_FSYNC:-on}"
 }
+
+# The folder gets its name once the cluster is whole: an `up` that is cut short begins anew.
+postgres_create() {
+  local new=$home/postgres.new
+  rm -rf "$new"
+  mkdir -m 0711 "$new"
+  (umask 077 && password >"$new/password")
+  mkdir -m 0700 "$new/cluster"
+  ((EUID != 0)) || chown -R postgres: "$new"
+  (
+    cd /
+    "${postgres_user[@]}" "$(postgres_program initdb)" -D "$new/cluster" -U grantline \
+      -A scram-sha-256 --pwfile="$new/password" -E UTF8 --no-locale --no-sync
+    echo 'CREATE DATABASE grantline' |
+      "${postgres_user[@]}" "$(postgres_program postgres)" --single -D "$new/cluster" postgres
+  ) >"$stack/log/initdb.log" 2>&1 || {
+    tail -n 25 "$stack/log/initdb.log" >&2
+    die 'PostgreSQL could not make its data folder'
+  }
+  mv "$new/cluster" "$home/postgres"
+  rm -rf "$new"
+}
+
+postgres_unused() {
+  local folder
+  for folder in /proc/[0-9]*; do
+    [[ ! $folder/cwd -ef $home/postgres ]] || return 1
+  done
+}
+
+postgres_ready() {
+  PGPASSWORD=$(password) PGCONNECT_TIMEOUT=5 "$(postgres_program psql)" -XqtA \
+    -h 127.0.0.1 -p "$(port_of postgres)" -U grantline -d grantline -c 'SELECT 1' \
+    >/dev/null 2>&1
+}
+
+# Fast: ends sessions and writes a checkpoint. TERM would wait for clients to leave.
+postgres_stop_signal() { echo INT; }

@@ -1,11 +1,11 @@
-# shellcheck shell=bash disable=SC2154 # `home` and `stack` are set in state.sh
+# shellcheck shell=bash disable=SC2154 # set in state.sh
 # Redis: the claims that spare the ledger its duplicates.
 
 redis_url() { printf 'redis://127.0.0.1:%s\n' "$(port_of redis)"; }
 
 redis_start() {
   claim_port redis
-  mkdir -p "$home/redis"
+  (umask 077 && mkdir -p "$home/redis")
   launch redis redis-server --port "$(port_of redis)" --bind 127.0.0.1 --dir "$home/redis" \
     --save '' --appendonly yes --appendfsync everysec
 }
@@ -13,10 +13,10 @@ redis_start() {
 redis_ready() {
   local answer
   answer=$(
-    exec 3<>"/dev/tcp/127.0.0.1/$(port_of redis)" || exit 1
+    exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$(port_of redis)"
     printf 'PING\r\n' >&3
-    read -r -t 5 line <&3 && printf '%s' "$line"
-  ) 2>/dev/null && [[ $answer == +PONG* ]]
+    read -r -t 5 answer <&3 && printf '%s' "$answer"
+  ) && [[ $answer == +PONG* ]]
 }
 
 redis_stop_signal() { echo TERM; }

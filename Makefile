@@ -1,0 +1,61 @@
+# Every target that CI runs is one a developer can run.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -Eeuo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+cargo_deny_version := 0.19.6
+scripts := $(wildcard deploy/*/*.sh) .ci/run
+js := tests/js
+
+.PHONY: help run run-cluster stack-up stack-down fmt lint test deny rust js-packages
+
+help: ## Print what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: run-cluster ## Start servers and every role, play one order through, serve until Ctrl-C
+
+run-cluster: rust ## The same on RabbitMQ, Redis and PostgreSQL
+	@cargo build --release --locked --bin grantline
+	@deploy/stack/with.sh deploy/stack/run.sh
+
+stack-up: ## Start a private RabbitMQ, Redis and PostgreSQL; URLs in .stack/env
+	@deploy/stack/up.sh
+
+stack-down: ## Stop them; PURGE=1 removes their data too
+	@deploy/stack/down.sh $(if $(PURGE),--purge)
+
+fmt: rust ## Format the Rust code
+	@cargo fmt --all
+
+lint: rust ## Check formatting, Rust (clippy, rustdoc) and shell scripts; warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
+	@deploy/stack/install.sh shellcheck
+	shellcheck $(scripts)
+
+test: rust js-packages ## Run every test against real servers, started if no URLs are given
+	@deploy/stack/with.sh cargo test --workspace --locked
+
+deny: rust ## Check licences, sources and duplicates of the dependencies
+	@cargo deny --version >/dev/null 2>&1 || \
+		cargo install cargo-deny --version $(cargo_deny_version) --locked
+	cargo deny --locked check licenses bans sources
+
+rust:
+	@command -v cargo >/dev/null || \
+		{ echo 'cargo is missing: install Rust as told at https://rustup.rs' >&2; exit 1; }
+	@command -v cc >/dev/null || \
+		{ echo 'a C compiler is missing; as root: apt-get install build-essential' >&2; exit 1; }
+
+# The peers' own clients, for the tests that speak to them.
+ifneq ($(wildcard $(js)/package-lock.json),)
+js-packages: $(js)/node_modules/.package-lock.json
+
+$(js)/node_modules/.package-lock.json: $(js)/package-lock.json
+	@deploy/stack/install.sh nodejs npm
+	npm ci --prefix $(js) --no-audit --no-fund
+	@touch $@
+endif

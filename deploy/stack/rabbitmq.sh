@@ -1,0 +1,79 @@
+# shellcheck shell=bash disable=SC2154 # set in state.sh
+# RabbitMQ with its management API, and the epmd it registers with: the task queues.
+
+rabbitmq_url() {
+  printf 'amqp://grantline:%s@127.0.0.1:%s/%%2f\n' "$(password)" "$(port_of amqp)"
+}
+
+rabbitmq_api_url() { printf 'http://127.0.0.1:%s\n' "$(port_of management)"; }
+
+# Started apart: an epmd that the node starts by itself leaves every session and outlives it.
+epmd_start() {
+  claim_port epmd
+  launch epmd epmd -port "$(port_of epmd)" -address 127.0.0.1
+}
+
+epmd_ready() { listens "$(port_of epmd)"; }
+
+epmd_stop_signal() { echo TERM; }
+
+rabbitmq_start() {
+  local name data=$home/rabbitmq scripts
+  for name in amqp management prometheus dist; do
+    claim_port "$name"
+  done
+  (umask 077 && mkdir -p "$data" && rabbitmq_configure "$data")
+  # Debian's wrapper on the search path changes the user and drops the environment.
+  scripts=$(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin | sort -V | tail -n 1)
+  launch rabbitmq env -i PATH="$PATH" LANG=C.UTF-8 HOME="$data" \
+    ERL_EPMD_PORT="$(port_of epmd)" ERL_EPMD_ADDRESS=127.0.0.1 \
+    RABBITMQ_NODENAME=grantline@localhost \
+    RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_NODE_PORT="$(port_of amqp)" \
+    RABBITMQ_DIST_PORT="$(port_of dist)" \
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' \
+    RABBITMQ_CONFIG_FILE="$data/rabbitmq.conf" RABBITMQ_CONF_ENV_FILE="$data/rabbitmq-env.conf" \
+    RABBITMQ_ENABLED_PLUGINS_FILE="$data/enabled_plugins" \
+    RABBITMQ_MNESIA_BASE="$data/mnesia" RABBITMQ_LOG_BASE="$data/log" \
+    RABBITMQ_FEATURE_FLAGS_FILE="$data/feature_flags" RABBITMQ_PID_FILE="$data/pid" \
+    RABBITMQ_SCHEMA_DIR="$data/schema" RABBITMQ_GENERATED_CONFIG_DIR="$data/config" \
+    "$scripts/rabbitmq-server"
+}
+
+rabbitmq_configure() {
+  if [[ ! -s $1/.erlang.cookie ]]; then
+    password >"$1/.erlang.cookie"
+    chmod 0400 "$1/.erlang.cookie"
+  fi
+  # Empty, or the node reads the machine's own in /etc.
+  : >"$1/rabbitmq-env.conf"
+  echo '[rabbitmq_management,rabbitmq_prometheus].' >"$1/enabled_plugins"
+  cat >"$1/rabbitmq.conf" <<CONF
+listeners.tcp.default = 127.0.0.1:$(port_of amqp)
+management.tcp.ip = 127.0.0.1
+management.tcp.port = $(port_of management)
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = $(port_of prometheus)
+default_user = grantline
+default_pass = $(password)
+default_user_tags.administrator = true
+vm_memory_high_watermark.absolute = 2GB
+disk_free_limit.absolute = 500MB
+log.console = true
+log.file = false
+CONF
+}
+
+# The AMQP port opens last; the management API answers a moment later.
+rabbitmq_ready() { listens "$(port_of amqp)" && rabbitmq_lets_in; }
+
+rabbitmq_lets_in() {
+  local answer
+  answer=$(
+    exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$(port_of management)"
+    printf 'GET /api/whoami HTTP/1.0\r\nAuthorization: Basic %s\r\n\r\n' \
+      "$(printf 'grantline:%s' "$(password)" | base64 -w 0)" >&3
+    read -r -t 5 answer <&3 && printf '%s' "$answer"
+  ) && [[ $answer == 'HTTP/1.1 200 '* ]]
+}
+
+rabbitmq_stop_signal() { echo TERM; }
