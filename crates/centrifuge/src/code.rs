@@ -250,8 +250,14 @@ mod tests {
         for close in CLOSES {
             let reason = close.reason();
             assert!(!reason.is_empty() && reason.len() < 124, "{close:?}");
-            assert!(serde_json::from_str::<serde_json::Value>(reason).is_err(), "{close:?}");
-            assert!(reason.bytes().all(|b| b.is_ascii_lowercase() || b == b' '), "{close:?}");
+            assert!(
+                serde_json::from_str::<serde_json::Value>(reason).is_err(),
+                "{close:?}"
+            );
+            assert!(
+                reason.bytes().all(|b| b.is_ascii_lowercase() || b == b' '),
+                "{close:?}"
+            );
         }
     }
 

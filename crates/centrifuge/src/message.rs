@@ -142,11 +142,27 @@ pub(crate) struct History {
 /// hand-written clients parse a message as a single document.
 #[derive(Debug)]
 pub(crate) enum Reply<'a> {
-    Connect { id: u32, connected: Connected<'a> },
-    History { id: u32, publications: Vec<&'a Publication>, epoch: &'a str, top: u64 },
-    Pong { id: u32 },
-    Error { id: u32, error: ErrorCode },
-    Publication { channel: &'a str, publication: &'a Publication },
+    Connect {
+        id: u32,
+        connected: Connected<'a>,
+    },
+    History {
+        id: u32,
+        publications: Vec<&'a Publication>,
+        epoch: &'a str,
+        top: u64,
+    },
+    Pong {
+        id: u32,
+    },
+    Error {
+        id: u32,
+        error: ErrorCode,
+    },
+    Publication {
+        channel: &'a str,
+        publication: &'a Publication,
+    },
     Ping,
 }
 

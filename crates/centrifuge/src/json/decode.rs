@@ -126,7 +126,10 @@ struct WireUnread {}
 
 impl From<WireCommand> for Command {
     fn from(wire: WireCommand) -> Self {
-        Self { id: wire.id, request: Request::from(wire) }
+        Self {
+            id: wire.id,
+            request: Request::from(wire),
+        }
     }
 }
 
@@ -142,7 +145,9 @@ impl From<WireCommand> for Request {
             .or(wire.presence)
             .or(wire.presence_stats);
         if let Some(Object(WireNamed { channel })) = named {
-            return Self::NotOffered { channel: Some(channel) };
+            return Self::NotOffered {
+                channel: Some(channel),
+            };
         }
         if let Some(Object(history)) = wire.history {
             return Self::History(history.into());
@@ -157,9 +162,15 @@ impl From<WireCommand> for Request {
             return Self::NotOffered { channel: None };
         }
         if let Some(Object(WireNamed { channel })) = wire.sub_refresh {
-            return Self::NotOffered { channel: Some(channel) };
+            return Self::NotOffered {
+                channel: Some(channel),
+            };
         }
-        if wire.id == 0 { Self::Pong } else { Self::Unknown }
+        if wire.id == 0 {
+            Self::Pong
+        } else {
+            Self::Unknown
+        }
     }
 }
 

@@ -11,10 +11,17 @@ use crate::{
 /// One frame, without a line break.
 pub(crate) fn encode(reply: &Reply<'_>) -> String {
     let wire = match reply {
-        Reply::Connect { id, connected } => {
-            WireReply { id: *id, connect: Some(connected.into()), ..WireReply::default() }
-        }
-        Reply::History { id, publications, epoch, top } => WireReply {
+        Reply::Connect { id, connected } => WireReply {
+            id: *id,
+            connect: Some(connected.into()),
+            ..WireReply::default()
+        },
+        Reply::History {
+            id,
+            publications,
+            epoch,
+            top,
+        } => WireReply {
             id: *id,
             history: Some(WireHistory {
                 publications: publications.iter().copied().map(Into::into).collect(),
@@ -23,14 +30,24 @@ pub(crate) fn encode(reply: &Reply<'_>) -> String {
             }),
             ..WireReply::default()
         },
-        Reply::Pong { id } => {
-            WireReply { id: *id, ping: Some(WireEmpty {}), ..WireReply::default() }
-        }
-        Reply::Error { id, error } => {
-            WireReply { id: *id, error: Some((*error).into()), ..WireReply::default() }
-        }
-        Reply::Publication { channel, publication } => WireReply {
-            push: Some(WirePush { channel, publication: (*publication).into() }),
+        Reply::Pong { id } => WireReply {
+            id: *id,
+            ping: Some(WireEmpty {}),
+            ..WireReply::default()
+        },
+        Reply::Error { id, error } => WireReply {
+            id: *id,
+            error: Some((*error).into()),
+            ..WireReply::default()
+        },
+        Reply::Publication {
+            channel,
+            publication,
+        } => WireReply {
+            push: Some(WirePush {
+                channel,
+                publication: (*publication).into(),
+            }),
             ..WireReply::default()
         },
         Reply::Ping => WireReply::default(),
@@ -62,7 +79,7 @@ struct WireEmpty {}
 struct WireError {
     code: u32,
     message: &'static str,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_zero")]
     temporary: bool,
 }
 
@@ -88,7 +105,7 @@ struct WireConnected<'a> {
     subs: OneSub<'a>,
     #[serde(skip_serializing_if = "is_zero")]
     ping: u64,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_zero")]
     pong: bool,
 }
 
@@ -104,6 +121,7 @@ impl Serialize for OneSub<'_> {
     }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "the protocol's own flags")]
 #[derive(Serialize)]
 struct WireSub<'a> {
     recoverable: bool,
@@ -112,9 +130,9 @@ struct WireSub<'a> {
     epoch: &'a str,
     #[serde(skip_serializing_if = "is_zero")]
     offset: u64,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_zero")]
     was_recovering: bool,
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_zero")]
     recovered: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     publications: Vec<WirePublication<'a>>,
@@ -132,13 +150,20 @@ struct WireHistory<'a> {
 
 impl From<ErrorCode> for WireError {
     fn from(error: ErrorCode) -> Self {
-        Self { code: error.code(), message: error.message(), temporary: error.temporary() }
+        Self {
+            code: error.code(),
+            message: error.message(),
+            temporary: error.temporary(),
+        }
     }
 }
 
 impl<'a> From<&'a Publication> for WirePublication<'a> {
     fn from(publication: &'a Publication) -> Self {
-        Self { data: publication.data.raw(), offset: publication.offset }
+        Self {
+            data: publication.data.raw(),
+            offset: publication.offset,
+        }
     }
 }
 
@@ -147,7 +172,10 @@ impl<'a> From<&Connected<'a>> for WireConnected<'a> {
         Self {
             client: connected.client,
             version: connected.version,
-            subs: OneSub { channel: connected.channel, sub: (&connected.subscribed).into() },
+            subs: OneSub {
+                channel: connected.channel,
+                sub: (&connected.subscribed).into(),
+            },
             ping: connected.ping_seconds,
             pong: true,
         }
@@ -168,11 +196,7 @@ impl<'a> From<&Subscribed<'a>> for WireSub<'a> {
     }
 }
 
-fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
-    *number == N::default()
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
-fn is_false(flag: &bool) -> bool {
-    !flag
+/// Zero values are left out of a message.
+fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
