@@ -23,7 +23,7 @@ pub use listener::{BindError, Listener};
 pub use readiness::{Check, Need, Readiness, Report, State};
 pub use reply::{Reply, bytes, empty, json, text};
 pub use serve::{Service, serve};
-pub use stream::{NotOurs, Stream, take_over};
+pub use stream::{NotOurs, take_over};
 
 /// What a handler is given: the head, and a body for [`read_body`].
 pub type Request = hyper::Request<hyper::body::Incoming>;

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::stream::{Busy, Stream};
+use crate::stream::{Stream, Turns};
 use crate::{Limits, Listener, Reply, Request, empty};
 
 /// How long accepting rests when the process is out of file descriptors or memory:
@@ -161,15 +161,15 @@ impl<S: Service> Host<S> {
             tracing::debug!(%error, "Client left before its connection began");
             return;
         }
-        let busy = Busy::default();
-        let stream = Stream::new(tcp, &self.limits, busy.clone());
+        let turns = Turns::default();
+        let stream = Stream::new(tcp, &self.limits, turns.clone());
         let handler = service_fn(|request| {
-            busy.set(true);
+            turns.advance();
             let reply = self.guarded(request, peer);
-            let busy = busy.clone();
+            let turns = turns.clone();
             async move {
                 let reply = reply.await;
-                busy.set(false);
+                turns.advance();
                 Ok::<Reply, Infallible>(reply)
             }
         });

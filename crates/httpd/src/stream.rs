@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,17 +21,18 @@ use tokio::time::{Instant, Sleep};
 
 use crate::Limits;
 
-/// Whether a request of the connection is in its handler. While it is, no clock runs here:
-/// the body has a time-out of its own and the handler is ours.
+/// Counts a connection's handlers coming and going: odd while a request is in one. A count
+/// and not a flag, because a quick handler comes and goes between two looks.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Busy(Arc<AtomicBool>);
+pub(crate) struct Turns(Arc<AtomicU32>);
 
-impl Busy {
-    pub(crate) fn set(&self, busy: bool) {
-        self.0.store(busy, Ordering::Release);
+impl Turns {
+    /// A request goes into its handler, or an answer comes out.
+    pub(crate) fn advance(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn get(&self) -> bool {
+    fn count(&self) -> u32 {
         self.0.load(Ordering::Acquire)
     }
 }
@@ -40,7 +41,7 @@ impl Busy {
 enum Phase {
     /// The head has begun, or is the first of its connection.
     Head,
-    /// In a handler.
+    /// In a handler. No clock runs: the body has one of its own, and the handler is ours.
     Handler,
     /// Between two requests, the rest of an answer included.
     Idle,
@@ -48,9 +49,10 @@ enum Phase {
 
 /// The IO that hyper drives: a TCP stream that fails with
 /// [`io::ErrorKind::TimedOut`] when its client is too slow.
-pub struct Stream {
+pub(crate) struct Stream {
     tcp: TokioIo<TcpStream>,
-    busy: Busy,
+    turns: Turns,
+    turns_seen: u32,
     phase: Phase,
     deadline: Pin<Box<Sleep>>,
     head: Duration,
@@ -58,10 +60,11 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(tcp: TcpStream, limits: &Limits, busy: Busy) -> Self {
+    pub(crate) fn new(tcp: TcpStream, limits: &Limits, turns: Turns) -> Self {
         Self {
             tcp: TokioIo::new(tcp),
-            busy,
+            turns,
+            turns_seen: 0,
             phase: Phase::Head,
             deadline: Box::pin(tokio::time::sleep(limits.header_read_timeout)),
             head: limits.header_read_timeout,
@@ -69,12 +72,20 @@ impl Stream {
         }
     }
 
-    /// Follows the handler's comings and goings.
-    fn turn(&mut self) {
-        match (self.busy.get(), self.phase) {
-            (true, _) => self.phase = Phase::Handler,
-            (false, Phase::Handler) => self.enter(Phase::Idle, self.idle),
-            (false, Phase::Head | Phase::Idle) => {}
+    /// Follows the handlers.
+    fn turn(&mut self, cx: &mut Context<'_>) {
+        let turns = self.turns.count();
+        if turns == self.turns_seen {
+            return;
+        }
+        self.turns_seen = turns;
+        if turns.is_multiple_of(2) {
+            self.enter(Phase::Idle, self.idle);
+            // hyper may have begun to wait for the next head already, and then does not
+            // ask again: the clock has to wake it by itself.
+            let _ = self.deadline.as_mut().poll(cx);
+        } else {
+            self.phase = Phase::Handler;
         }
     }
 
@@ -96,7 +107,7 @@ impl Stream {
         cx: &mut Context<'_>,
         step: impl FnOnce(Pin<&mut TokioIo<TcpStream>>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        self.turn();
+        self.turn(cx);
         match step(Pin::new(&mut self.tcp), cx) {
             Poll::Pending => self.patience(cx),
             ready @ Poll::Ready(_) => ready,
@@ -111,7 +122,7 @@ impl Read for Stream {
         buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        this.turn();
+        this.turn(cx);
         match Pin::new(&mut this.tcp).poll_read(cx, buf) {
             Poll::Pending => this.patience(cx),
             Poll::Ready(outcome) => {

@@ -1,0 +1,275 @@
+//! Clients that are slow, large or many.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use httpd::{Limits, Reply, Request, empty, read_body, text};
+use hyper::StatusCode;
+use tokio::sync::Notify;
+
+use crate::peer::{Peer, Server, get, post};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// Answers with the body's length, or with the limit that was hit.
+fn measuring(limits: &Limits) -> impl httpd::Service + use<> {
+    let limits = limits.clone();
+    move |request: Request, _: SocketAddr| {
+        let limits = limits.clone();
+        async move {
+            match read_body(request.into_body(), &limits).await {
+                Ok(body) => text(StatusCode::OK, body.len().to_string()),
+                Err(error) => text(error.status(), error.label()),
+            }
+        }
+    }
+}
+
+fn serve(limits: Limits) -> Server {
+    let service = measuring(&limits);
+    Server::start(limits, service)
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_closed_after_the_head_timeout() {
+    let server = serve(Limits {
+        header_read_timeout: MS(200),
+        ..Limits::default()
+    });
+    let begun = Instant::now();
+    let mut peer = Peer::connect(server.addr).await;
+    peer.closed().await;
+    assert!(begun.elapsed() >= MS(200));
+}
+
+#[tokio::test]
+async fn a_head_that_trickles_in_is_closed_after_the_head_timeout() {
+    let server = serve(Limits {
+        header_read_timeout: MS(300),
+        ..Limits::default()
+    });
+    let begun = Instant::now();
+    let peer = Peer::connect(server.addr).await;
+    // Never silent for long, so only a clock over the whole head can catch it.
+    let mut sent = 0;
+    for byte in get("/")
+        .bytes()
+        .cycle()
+        .take(10_000)
+        .filter(|byte| *byte != b'\n')
+    {
+        if peer.tcp.try_write(&[byte]).is_err() {
+            break;
+        }
+        sent += 1;
+        tokio::time::sleep(MS(10)).await;
+    }
+    assert!(begun.elapsed() >= MS(300));
+    assert!(sent < 200, "closed after {sent} bytes");
+}
+
+#[tokio::test]
+async fn the_second_head_has_the_same_timeout_as_the_first() {
+    let server = serve(Limits {
+        header_read_timeout: MS(200),
+        ..Limits::default()
+    });
+    let mut peer = Peer::connect(server.addr).await;
+    assert_eq!(peer.ask(get("/")).await.status, 200);
+    peer.send("GET / HTTP/1.1\r\nho").await;
+    let begun = Instant::now();
+    peer.closed().await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "closed by another clock"
+    );
+}
+
+#[tokio::test]
+async fn an_idle_connection_outlives_the_head_timeout_and_is_then_closed() {
+    let limits = Limits {
+        header_read_timeout: MS(100),
+        keep_alive: MS(600),
+        ..Limits::default()
+    };
+    let server = serve(limits);
+    let mut peer = Peer::connect(server.addr).await;
+    assert_eq!(peer.ask(get("/")).await.status, 200);
+    tokio::time::sleep(MS(300)).await;
+    assert_eq!(peer.ask(get("/")).await.status, 200);
+    let begun = Instant::now();
+    peer.closed().await;
+    assert!(begun.elapsed() >= MS(550));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answer_is_cut_off() {
+    let limits = Limits {
+        keep_alive: MS(300),
+        max_connections: 1,
+        ..Limits::default()
+    };
+    let server = Server::start(limits, |_: Request, _: SocketAddr| async {
+        text(StatusCode::OK, vec![b'x'; 64 << 20])
+    });
+    let mut lazy = Peer::connect(server.addr).await;
+    lazy.send(get("/")).await;
+    // Is served once the lazy one's slot is free; the lazy one stays open at its end.
+    let mut next = Peer::connect(server.addr).await;
+    assert_eq!(next.ask(get("/")).await.status, 200);
+    drop(lazy);
+}
+
+#[tokio::test]
+async fn a_slow_handler_is_under_no_clock_of_the_connection() {
+    let limits = Limits {
+        header_read_timeout: MS(50),
+        keep_alive: MS(50),
+        ..Limits::default()
+    };
+    let server = Server::start(limits, |_: Request, _: SocketAddr| async {
+        tokio::time::sleep(MS(400)).await;
+        empty(StatusCode::NO_CONTENT)
+    });
+    let mut peer = Peer::connect(server.addr).await;
+    assert_eq!(peer.ask(get("/")).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_ends_with_its_own_timeout() {
+    let limits = Limits {
+        header_read_timeout: MS(50),
+        keep_alive: MS(50),
+        body_timeout: MS(300),
+        ..Limits::default()
+    };
+    let server = serve(limits);
+    let mut peer = Peer::connect(server.addr).await;
+    let begun = Instant::now();
+    let answer = peer.ask(post(10) + "half").await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (408, "body_too_slow")
+    );
+    assert!(begun.elapsed() >= MS(300));
+    peer.closed().await;
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_in_ends_with_the_same_timeout() {
+    let server = serve(Limits {
+        body_timeout: MS(300),
+        ..Limits::default()
+    });
+    let mut peer = Peer::connect(server.addr).await;
+    peer.send(post(100_000)).await;
+    let begun = Instant::now();
+    let trickle = async {
+        loop {
+            tokio::time::sleep(MS(20)).await;
+            if peer.tcp.try_write(b"x").is_err() {
+                return;
+            }
+        }
+    };
+    crate::peer::within(trickle).await;
+    assert!(begun.elapsed() >= MS(300));
+}
+
+#[tokio::test]
+async fn a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not() {
+    let server = serve(Limits {
+        max_body_bytes: 1000,
+        ..Limits::default()
+    });
+    let mut peer = Peer::connect(server.addr).await;
+    let answer = peer.ask(post(1000) + &"x".repeat(1000)).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "1000"));
+    // Refused by its announcement, before any of it is sent.
+    let answer = peer.ask(post(1001)).await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (413, "body_too_large")
+    );
+}
+
+#[tokio::test]
+async fn an_unannounced_body_is_cut_at_the_limit() {
+    let server = serve(Limits {
+        max_body_bytes: 1000,
+        ..Limits::default()
+    });
+    let mut peer = Peer::connect(server.addr).await;
+    peer.send("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await;
+    let chunk = format!("258\r\n{}\r\n", "x".repeat(0x258));
+    peer.send(chunk.repeat(2)).await;
+    let answer = peer
+        .answer()
+        .await
+        .expect("an answer before the end of the body");
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (413, "body_too_large")
+    );
+}
+
+#[tokio::test]
+async fn a_head_beyond_its_limits_is_refused() {
+    let server = serve(Limits {
+        max_headers: 8,
+        ..Limits::default()
+    });
+    let many = "x: y\r\n".repeat(9);
+    let large = format!("x: {}\r\n", "y".repeat(17 * 1024));
+    for headers in [many, large] {
+        let mut peer = Peer::connect(server.addr).await;
+        let answer = peer.ask(format!("GET / HTTP/1.1\r\n{headers}\r\n")).await;
+        assert_eq!(answer.status, 431);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_over_the_cap_waits_for_a_free_slot() {
+    let (open, calls) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    let service = {
+        let (open, calls) = (Arc::clone(&open), Arc::clone(&calls));
+        move |_: Request, _: SocketAddr| {
+            let (open, calls) = (Arc::clone(&open), Arc::clone(&calls));
+            async move {
+                calls.fetch_add(1, Ordering::SeqCst);
+                open.notified().await;
+                Reply::default()
+            }
+        }
+    };
+    let server = Server::start(
+        Limits {
+            max_connections: 2,
+            ..Limits::default()
+        },
+        service,
+    );
+    let mut peers = Vec::new();
+    for _ in 0..3 {
+        let mut peer = Peer::connect(server.addr).await;
+        peer.send(get("/")).await;
+        peers.push(peer);
+    }
+    // The third has connected and sent, and is not served; no condition tells so earlier.
+    tokio::time::sleep(MS(200)).await;
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+
+    // Its turn comes when a connection closes, not when a request ends.
+    open.notify_one();
+    open.notify_one();
+    for peer in &mut peers[..2] {
+        assert_eq!(peer.answer().await.expect("an answer").status, 200);
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+    peers.remove(0);
+    open.notify_one();
+    assert_eq!(peers[1].answer().await.expect("an answer").status, 200);
+}
