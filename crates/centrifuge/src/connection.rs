@@ -7,6 +7,7 @@
 //! close or a time-out.
 
 mod budget;
+mod driver;
 mod keepalive;
 mod settings;
 mod stream;
@@ -19,18 +20,19 @@ use std::{
     time::Instant,
 };
 
-pub use self::settings::Settings;
 use self::{
     budget::Budget,
     keepalive::{Beat, Keepalive},
     stream::{Recheck, Stream},
 };
+pub use self::{
+    driver::{Action, Identity, LoadRequest, Loaded},
+    settings::Settings,
+};
 use crate::{
     code::{Close, ErrorCode},
     json,
-    message::{
-        Command, Connect, Connected, Credentials, Position, Publication, Reply, Request, Subscribed,
-    },
+    message::{Command, Connect, Connected, Position, Publication, Reply, Request, Subscribed},
 };
 
 /// Commands that may arrive before the connect reply; one more closes 3013.
@@ -38,53 +40,6 @@ const DEFERRED_MAX: usize = 8;
 
 /// The longest channel name in a command; a longer one closes 3501.
 const CHANNEL_BYTES_MAX: usize = 512;
-
-/// What the driver has to do, in the order given.
-#[derive(Debug)]
-pub enum Action {
-    /// Write one WebSocket text message. Never join two into one.
-    Send(String),
-    /// Find out who this is; answer with [`Connection::authenticated`] or
-    /// [`Connection::close`].
-    Authenticate(Credentials),
-    /// Read the stream; answer with [`Connection::loaded`] or
-    /// [`Connection::load_failed`]. At most one is ever unanswered.
-    Load(LoadRequest),
-    /// Close the socket with this code and reason. The last action there is.
-    Close(Close),
-}
-
-/// What to read from the client's stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadRequest {
-    /// Rows with a higher offset are wanted; `None` asks for top and epoch alone.
-    pub after: Option<u64>,
-    /// How many rows at most. If there are more, the newest are wanted.
-    pub rows_max: u32,
-}
-
-/// What a read has found. All of it must come from one snapshot of the store, taken
-/// no earlier than the [`LoadRequest`] was handed out.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// The epoch of the stream.
-    pub epoch: String,
-    /// The highest offset ever given in this epoch; 0 for an empty stream.
-    pub top: u64,
-    /// The rows asked for that are still kept, by ascending offset.
-    pub rows: Vec<Publication>,
-}
-
-/// Who the client is and what it may hear.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// This connection's own id, told to the client.
-    pub client: String,
-    /// The one channel the client is subscribed to.
-    pub channel: String,
-    /// When the credentials cease to be valid.
-    pub expires_at: Option<Instant>,
-}
 
 /// The server's end of one client connection.
 #[derive(Debug)]

@@ -169,7 +169,7 @@ impl Stream {
         let Some(load) = self.load.take() else {
             return Ok(());
         };
-        if loaded.epoch != self.epoch || loaded.top < self.position {
+        if loaded.epoch != self.epoch {
             return Err(Close::InsufficientState);
         }
         if !loaded.in_order() {
@@ -235,21 +235,5 @@ impl Query {
                 .take(self.limit)
                 .collect()
         }
-    }
-}
-
-impl Loaded {
-    /// Whether the rows ascend and end no later than the top they were read with.
-    pub(super) fn in_order(&self) -> bool {
-        self.rows.is_sorted_by(|a, b| a.offset < b.offset)
-            && self.rows.last().is_none_or(|last| last.offset <= self.top)
-    }
-
-    /// Every row from `offset + 1` to the top, or `None` if one of them is not there.
-    pub(super) fn all_after(&self, offset: u64) -> Option<&[Publication]> {
-        let start = self.rows.partition_point(|row| row.offset <= offset);
-        let rows = &self.rows[start..];
-        // The rows ascend strictly between the two, so their number decides.
-        (u64::try_from(rows.len()).ok() == self.top.checked_sub(offset)).then_some(rows)
     }
 }

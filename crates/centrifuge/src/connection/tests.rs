@@ -3,7 +3,7 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::message::Payload;
+use crate::message::{Credentials, Payload};
 
 const CHANNEL: &str = "orders:4711#user-9";
 

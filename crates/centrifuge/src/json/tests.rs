@@ -128,6 +128,8 @@ fn what_is_no_command_is_malformed() {
         r#"{"id":-1}"#,
         r#"{"id":4294967296}"#,
         r#"{"id":1,"connect":[]}"#,
+        r#"{"id":1,"rpc":[]}"#,
+        r#"{"id":1,"subscribe":["c"]}"#,
         r#"{"id":1,"connect":{"name":7}}"#,
         r#"{"id":1,"history":{"channel":"c","since":{"offset":-1}}}"#,
         r#"{"id":1,"history":{"channel":"c","limit":2147483648}}"#,
