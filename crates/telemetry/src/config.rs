@@ -12,6 +12,9 @@ use crate::Error;
 /// The name of the service where neither the configuration nor `OTEL_*` give one.
 const SERVICE: &str = "grantline";
 
+/// The SDK reports its own comings and goings as `info`.
+const EXPORTERS: &str = "opentelemetry=warn";
+
 /// Logs, traces and metrics.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -80,7 +83,8 @@ impl Config {
 
     pub(crate) fn filter(&self) -> Result<EnvFilter, Error> {
         EnvFilter::builder()
-            .parse(&self.level)
+            // First, so that the configuration may say otherwise.
+            .parse(format!("{EXPORTERS},{}", self.level))
             .map_err(|source| Error::Level {
                 level: self.level.clone(),
                 source,

@@ -24,8 +24,9 @@ pub use context::{TraceContext, current, set_parent};
 pub use metrics::{DURATION_BUCKETS, Telemetry, durations};
 pub use opentelemetry::metrics::Meter;
 
-/// How long a process that stops waits for its last spans and metrics to leave, each.
-const FLUSH_LIMIT: Duration = Duration::from_secs(3);
+/// How long a process that stops waits for its last spans and metrics to leave. The SDK's
+/// own limit for metrics, which it does not let us change.
+const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +91,7 @@ pub fn init(config: &Config, role: &str) -> Result<Guard, Error> {
     Ok(Guard {
         telemetry,
         tracer,
-        push,
+        pushes: push.is_some(),
     })
 }
 
@@ -110,17 +111,18 @@ fn tracer(
 
 /// Keeps the exporters alive, and flushes them when dropped.
 ///
-/// Flushing blocks the calling thread, at most some seconds; drop it last.
+/// Flushing blocks the calling thread, at most five seconds; drop it last.
 #[derive(Debug)]
 #[must_use = "dropping it ends the exporters"]
 pub struct Guard {
     telemetry: Telemetry,
     tracer: SdkTracerProvider,
-    push: Option<otlp::Push>,
+    pushes: bool,
 }
 
 impl Guard {
     /// The metrics of this process.
+    #[must_use]
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }
@@ -133,15 +135,19 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.push.is_none() {
+        if !self.pushes {
             return;
         }
-        // Both are tried: a collector may take one signal and refuse the other.
-        if let Err(error) = self.tracer.shutdown_with_timeout(FLUSH_LIMIT) {
-            tracing::warn!(%error, "Last spans are lost");
-        }
-        if let Err(error) = self.telemetry.shutdown(FLUSH_LIMIT) {
+        // Side by side: a collector that hangs costs its time-out once.
+        let (metrics, spans) = std::thread::scope(|scope| {
+            let spans = scope.spawn(|| self.tracer.shutdown_with_timeout(FLUSH_LIMIT));
+            (self.telemetry.shutdown(FLUSH_LIMIT), spans.join())
+        });
+        if let Err(error) = metrics {
             tracing::warn!(%error, "Last metrics are lost");
+        }
+        if let Ok(Err(error)) = spans {
+            tracing::warn!(%error, "Last spans are lost");
         }
     }
 }

@@ -22,7 +22,6 @@ use crate::Error;
 #[derive(Debug)]
 pub(crate) struct Push {
     base: String,
-    runtime: Option<Runtime>,
     handle: Handle,
 }
 
@@ -34,10 +33,12 @@ impl Push {
             .enable_all()
             .build()
             .map_err(Error::Thread)?;
+        // Lives as long as the process: a thread of the SDK may be in the middle of an
+        // export when the flush gives up, and panics when its runtime goes away.
+        let runtime: &'static Runtime = Box::leak(Box::new(runtime));
         Ok(Self {
             base: endpoint.trim_end_matches('/').to_owned(),
             handle: runtime.handle().clone(),
-            runtime: Some(runtime),
         })
     }
 
@@ -63,15 +64,6 @@ impl Push {
         OnRuntime {
             exporter,
             handle: self.handle.clone(),
-        }
-    }
-}
-
-impl Drop for Push {
-    fn drop(&mut self) {
-        // Dropping a runtime waits for it, which panics inside another one.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
         }
     }
 }

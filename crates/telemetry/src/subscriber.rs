@@ -9,13 +9,8 @@ use tracing_subscriber::{Registry, fmt};
 
 use crate::{Config, Error, Format};
 
-/// Crates whose spans would describe the export of spans.
-const EXPORT_TARGETS: [&str; 4] = [
-    "hyper",
-    "hyper_util",
-    "opentelemetry_sdk",
-    "opentelemetry_otlp",
-];
+/// Crates whose spans would describe the export of spans; prefixes.
+const EXPORT_TARGETS: [&str; 2] = ["hyper", "opentelemetry"];
 
 /// Makes this the subscriber of the process.
 pub(crate) fn install(config: &Config, tracer: &SdkTracerProvider) -> Result<(), Error> {
