@@ -1,1 +1,27 @@
-//! The truth: notices, orders, bookings, balances and the status stream
+//! The truth: which notices were seen, what they changed, who owns what, and what each
+//! player's clients have to be told.
+//!
+//! All SQL lives here. A caller hands over a batch of [`Entry`]s and gets a committed
+//! [`Booked`] or an error that says whether trying again can help. The rules are in
+//! `decide`, without SQL; `postgres` loads, locks and writes.
+//!
+//! Invariants: facts only grow; one grant and one revoke per order, by primary key; the
+//! offsets of a stream ascend by one in commit order.
+
+mod books;
+mod config;
+mod content;
+mod decide;
+mod entry;
+mod error;
+mod postgres;
+mod view;
+
+pub use config::Config;
+pub use entry::{Booked, Conflict, Entry, NoOp, Notice, Outcome, Verdict};
+pub use error::{Disposition, LedgerError, SchemaError};
+pub use postgres::Ledger;
+pub use view::{
+    BookingView, ConflictView, LineView, NoticeView, OrderStatus, OrderView, ParkedBody,
+    ParkedFilter, ParkedView, Stream, StreamRow, TransactionView,
+};

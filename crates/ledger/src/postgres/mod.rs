@@ -1,0 +1,148 @@
+//! The ledger on PostgreSQL: a file per table, `book` for the transaction over all of them.
+
+mod book;
+mod bookings;
+mod conflicts;
+mod notices;
+mod orders;
+mod parked;
+mod players;
+mod rows;
+mod streams;
+mod transactions;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Executor as _, PgPool};
+
+use crate::{Config, LedgerError, SchemaError};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// The ledger. Cheap to clone: clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pool: PgPool,
+    at: String,
+    history_rows: i64,
+}
+
+impl Ledger {
+    /// Prepares a pool. Connects lazily: the database may be away.
+    ///
+    /// # Errors
+    /// When `ledger.url` is no URL of a database.
+    pub fn open(config: &Config) -> Result<Self, SchemaError> {
+        let url = config.url.reveal();
+        let options = PgConnectOptions::from_str(&url).map_err(SchemaError::Url)?;
+        let at = format!(
+            "{}:{}/{}",
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or_default()
+        );
+        let options = options.application_name("grantline").options([
+            ("lock_timeout", milliseconds(config.lock_timeout)),
+            ("statement_timeout", milliseconds(config.statement_timeout)),
+            ("idle_in_transaction_session_timeout", "15s".to_owned()),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(config.acquire_timeout)
+            // sqlx 0.9.0 can return a connection with an open transaction to the pool when
+            // `begin` is cancelled; the next user would then never commit.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.execute("ROLLBACK").await?;
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self {
+            pool,
+            at,
+            history_rows: i64::from(config.history_rows),
+        })
+    }
+
+    /// Brings the schema up to this version. Safe to run while roles are working, and
+    /// twice at once.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or a migration fails.
+    pub async fn migrate(&self) -> Result<(), SchemaError> {
+        let connect = |source| SchemaError::Connect {
+            at: self.at.clone(),
+            source,
+        };
+        drop(self.pool.acquire().await.map_err(connect)?);
+        let migrate = |source| SchemaError::Migrate {
+            at: self.at.clone(),
+            source,
+        };
+        MIGRATIONS.run(&self.pool).await.map_err(migrate)
+    }
+
+    /// Checks that the database can be used and has the schema this version needs.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or its schema is older or newer.
+    pub async fn check_schema(&self) -> Result<(), SchemaError> {
+        let needed = MIGRATIONS
+            .iter()
+            .map(|migration| migration.version)
+            .max()
+            .unwrap_or(0);
+        let applied = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
+        let found = match sqlx::query_scalar::<_, i64>(applied)
+            .fetch_one(&self.pool)
+            .await
+        {
+            Ok(found) => found,
+            Err(error) if is_missing_table(&error) => 0,
+            Err(source) => {
+                return Err(SchemaError::Connect {
+                    at: self.at.clone(),
+                    source,
+                });
+            }
+        };
+        match found {
+            found if found < needed => Err(SchemaError::Older { found, needed }),
+            found if found > needed => Err(SchemaError::Newer {
+                found,
+                known: needed,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), LedgerError> {
+        self.pool.execute("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Waits for what is under way, then closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis())
+}
+
+/// `undefined_table`
+fn is_missing_table(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .is_some_and(|code| code == "42P01")
+}

@@ -1,0 +1,267 @@
+//! `notices`: which notices were seen, and how they ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use order::{OrderId, ProjectId, TransactionId};
+use sqlx::{PgConnection, PgExecutor};
+use task::ParkedId;
+use time::OffsetDateTime;
+
+use super::rows::{digest, message, numbers, texts, unreadable};
+use crate::books::{Books, FirstSeen, Ids, NoticeKey, NoticeRow};
+use crate::{LedgerError, NoticeView, Outcome};
+
+/// Inserts the missing ones, locks all, and reads what is known of them.
+pub(super) async fn lock(
+    connection: &mut PgConnection,
+    keys: BTreeSet<NoticeKey>,
+) -> Result<BTreeMap<NoticeKey, NoticeRow>, LedgerError> {
+    let mut keys: Vec<NoticeKey> = keys.into_iter().collect();
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // By the stored texts, so that every version of the program sorts alike.
+    keys.sort_by(|a, b| {
+        (a.project, a.kind.as_str(), a.reference.as_str()).cmp(&(
+            b.project,
+            b.kind.as_str(),
+            b.reference.as_str(),
+        ))
+    });
+    let (projects, kinds, references) = columns(keys.iter());
+    sqlx::query(
+        "INSERT INTO notices (project, kind, ref)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[])
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(&projects)
+    .bind(&kinds)
+    .bind(&references)
+    .execute(&mut *connection)
+    .await?;
+    let found: Vec<Found> = sqlx::query_as(
+        "SELECT k.place, n.outcome, n.reason, n.parked_id, n.message_id, n.fingerprint,
+                n.order_id, n.transaction_id, n.player, n.trace_id
+         FROM unnest($1::bigint[], $2::text[], $3::text[])
+              WITH ORDINALITY AS k (project, kind, ref, place)
+         JOIN notices n USING (project, kind, ref)
+         ORDER BY n.project, n.kind, n.ref
+         FOR UPDATE OF n",
+    )
+    .bind(&projects)
+    .bind(&kinds)
+    .bind(&references)
+    .fetch_all(connection)
+    .await?;
+    let mut rows: BTreeMap<_, _> = keys
+        .iter()
+        .map(|key| (key.clone(), NoticeRow::default()))
+        .collect();
+    for row in found {
+        let place = usize::try_from(row.place - 1).map_err(|_| unreadable("place", row.place))?;
+        if let Some(notice) = keys.get(place).and_then(|key| rows.get_mut(key)) {
+            notice.first = row.first_seen()?;
+        }
+    }
+    Ok(rows)
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    place: i64,
+    outcome: Option<String>,
+    reason: Option<String>,
+    parked_id: Option<i64>,
+    message_id: Option<Vec<u8>>,
+    fingerprint: Option<Vec<u8>>,
+    order_id: Option<i64>,
+    transaction_id: Option<i64>,
+    player: Option<String>,
+    trace_id: Option<String>,
+}
+
+impl Found {
+    /// `None` for a row that was inserted a moment ago.
+    fn first_seen(self) -> Result<Option<FirstSeen>, LedgerError> {
+        let Some(word) = self.outcome else {
+            return Ok(None);
+        };
+        let outcome = Outcome::from_words(&word, self.reason.as_deref())
+            .ok_or_else(|| unreadable("notices.outcome", word))?;
+        Ok(Some(FirstSeen {
+            message: message(&self.message_id.unwrap_or_default())?,
+            fingerprint: digest("notices.fingerprint", &self.fingerprint.unwrap_or_default())?,
+            outcome,
+            parked: self.parked_id.map(ParkedId),
+            ids: Ids {
+                order: numbers("notices.order_id", self.order_id)?,
+                transaction: numbers("notices.transaction_id", self.transaction_id)?,
+                player: texts("notices.player", self.player.as_deref())?,
+            },
+            trace_id: self.trace_id,
+        }))
+    }
+}
+
+/// Counts every notice of the batch, and writes the outcome of those it decided.
+pub(super) async fn save(
+    connection: &mut PgConnection,
+    books: &Books,
+    parked: &BTreeMap<NoticeKey, ParkedId>,
+    at: OffsetDateTime,
+) -> Result<(), LedgerError> {
+    let (repeated, decided): (Vec<_>, Vec<_>) =
+        books.notices.iter().partition(|(_, row)| !row.decided);
+    count(connection, &repeated, at).await?;
+    let rows: Vec<_> = decided
+        .iter()
+        .filter_map(|(key, row)| Some((*key, *row, row.first.as_ref()?)))
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let (projects, kinds, references) = columns(rows.iter().map(|(key, ..)| *key));
+    let (outcomes, reasons): (Vec<_>, Vec<_>) = rows
+        .iter()
+        .map(|(.., first)| first.outcome.as_words())
+        .unzip();
+    sqlx::query(
+        "UPDATE notices n
+         SET seen = n.seen + b.seen, first_at = coalesce(n.first_at, $13), last_at = $13,
+             message_id = b.message_id, fingerprint = b.fingerprint,
+             outcome = b.outcome, reason = b.reason, parked_id = b.parked_id,
+             order_id = b.order_id, transaction_id = b.transaction_id, player = b.player,
+             trace_id = b.trace_id
+         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::bytea[],
+                     $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[],
+                     $12::text[], $14::text[])
+              AS b (project, kind, ref, seen, message_id, fingerprint, outcome, reason, parked_id,
+                    order_id, transaction_id, player, trace_id)
+         WHERE (n.project, n.kind, n.ref) = (b.project, b.kind, b.ref)",
+    )
+    .bind(&projects)
+    .bind(&kinds)
+    .bind(&references)
+    .bind(rows.iter().map(|(_, row, _)| row.seen).collect::<Vec<_>>())
+    .bind(
+        rows.iter()
+            .map(|(.., first)| first.message.as_bytes().as_slice())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        rows.iter()
+            .map(|(.., first)| first.fingerprint.as_slice())
+            .collect::<Vec<_>>(),
+    )
+    .bind(&outcomes)
+    .bind(&reasons)
+    .bind(
+        rows.iter()
+            .map(|(key, _, first)| parked.get(key).or(first.parked.as_ref()).map(|id| id.0))
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        rows.iter()
+            .map(|(.., first)| first.ids.order.map(OrderId::get))
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        rows.iter()
+            .map(|(.., first)| first.ids.transaction.map(TransactionId::get))
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        rows.iter()
+            .map(|(.., first)| first.ids.player.as_ref().map(order::PlayerId::as_str))
+            .collect::<Vec<_>>(),
+    )
+    .bind(at)
+    .bind(
+        rows.iter()
+            .map(|(.., first)| first.trace_id.as_deref())
+            .collect::<Vec<_>>(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn count(
+    connection: &mut PgConnection,
+    repeated: &[(&NoticeKey, &NoticeRow)],
+    at: OffsetDateTime,
+) -> Result<(), LedgerError> {
+    if repeated.is_empty() {
+        return Ok(());
+    }
+    let (projects, kinds, references) = columns(repeated.iter().map(|(key, _)| *key));
+    sqlx::query(
+        "UPDATE notices n SET seen = n.seen + b.seen, last_at = $5
+         FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) AS b (project, kind, ref, seen)
+         WHERE (n.project, n.kind, n.ref) = (b.project, b.kind, b.ref)",
+    )
+    .bind(&projects)
+    .bind(&kinds)
+    .bind(&references)
+    .bind(repeated.iter().map(|(_, row)| row.seen).collect::<Vec<_>>())
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn columns<'a>(
+    keys: impl Iterator<Item = &'a NoticeKey>,
+) -> (Vec<i64>, Vec<&'a str>, Vec<&'a str>) {
+    keys.map(|key| (key.project.get(), key.kind.as_str(), key.reference.as_str()))
+        .collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct Shown {
+    kind: String,
+    reference: String,
+    message_id: Vec<u8>,
+    seen: i64,
+    first_at: OffsetDateTime,
+    last_at: OffsetDateTime,
+    outcome: String,
+    reason: Option<String>,
+    parked_id: Option<i64>,
+    trace_id: Option<String>,
+}
+
+/// The notices about an order or a transaction, oldest first.
+pub(super) async fn about(
+    executor: impl PgExecutor<'_>,
+    project: ProjectId,
+    order: Option<OrderId>,
+    transaction: Option<TransactionId>,
+) -> Result<Vec<NoticeView>, LedgerError> {
+    let shown: Vec<Shown> = sqlx::query_as(
+        "SELECT kind, ref AS reference, message_id, seen, first_at, last_at, outcome, reason, parked_id, trace_id
+         FROM notices
+         WHERE project = $1 AND outcome IS NOT NULL AND (order_id = $2 OR transaction_id = $3)
+         ORDER BY first_at, kind LIMIT 1000",
+    )
+    .bind(project.get())
+    .bind(order.map(OrderId::get))
+    .bind(transaction.map(TransactionId::get))
+    .fetch_all(executor)
+    .await?;
+    let view = |row: Shown| {
+        Ok(NoticeView {
+            kind: row.kind.as_str().into(),
+            reference: row.reference,
+            message: message(&row.message_id)?,
+            seen: row.seen,
+            first_at: row.first_at,
+            last_at: row.last_at,
+            outcome: row.outcome,
+            reason: row.reason,
+            parked: row.parked_id.map(ParkedId),
+            trace_id: row.trace_id,
+        })
+    };
+    shown.into_iter().map(view).collect()
+}

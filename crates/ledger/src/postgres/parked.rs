@@ -1,0 +1,246 @@
+//! `parked`: what was accepted and waits for a person.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use order::{OrderId, PlayerId, ProjectId, TransactionId};
+use sqlx::PgConnection;
+use task::ParkedId;
+use time::OffsetDateTime;
+
+use super::Ledger;
+use super::rows::{message, numbers, texts};
+use crate::books::{Books, NewParked, NoticeKey};
+use crate::{Entry, LedgerError, Notice, ParkedBody, ParkedFilter, ParkedView};
+
+/// Parks what this batch could not process and settles what it could after all. Gives the
+/// number of each parked notice.
+pub(super) async fn save(
+    connection: &mut PgConnection,
+    entries: &[Entry],
+    books: &Books,
+    at: OffsetDateTime,
+) -> Result<BTreeMap<NoticeKey, ParkedId>, LedgerError> {
+    let mut numbers = BTreeMap::new();
+    for parked in &books.parked {
+        let Some((entry, notice)) = entries
+            .get(parked.entry)
+            .and_then(|e| Some((e, e.notice.as_ref()?)))
+        else {
+            continue;
+        };
+        let number = match parked.again {
+            Some(id) => again(connection, id, parked, notice, at).await?,
+            None => insert(connection, parked, entry, notice, at).await?,
+        };
+        numbers.insert(parked.notice.clone(), ParkedId(number));
+    }
+    if !books.settled.is_empty() {
+        sqlx::query("UPDATE parked SET settled_at = $2 WHERE id = ANY ($1) AND settled_at IS NULL")
+            .bind(books.settled.iter().map(|id| id.0).collect::<Vec<_>>())
+            .bind(at)
+            .execute(connection)
+            .await?;
+    }
+    Ok(numbers)
+}
+
+/// Parking is rare, so one statement each is no loss.
+async fn insert(
+    connection: &mut PgConnection,
+    parked: &NewParked,
+    entry: &Entry,
+    notice: &Notice,
+    at: OffsetDateTime,
+) -> Result<i64, LedgerError> {
+    let number = sqlx::query_scalar(
+        "INSERT INTO parked (project, kind, ref, message_id, order_id, transaction_id, player, reason,
+                             detail, attempts, trace_id, body, received_at, parked_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         RETURNING id",
+    )
+    .bind(entry.project.get())
+    .bind(parked.notice.kind.as_str())
+    .bind(parked.notice.reference.as_str())
+    .bind(notice.message.as_bytes().as_slice())
+    .bind(entry.assertion.order().map(OrderId::get))
+    .bind(entry.assertion.transaction().map(TransactionId::get))
+    .bind(entry.assertion.player().map(PlayerId::as_str))
+    .bind(parked.reason.as_str())
+    .bind(&parked.detail)
+    .bind(attempts(notice))
+    .bind(notice.trace_id.as_deref())
+    .bind(notice.body.as_ref())
+    .bind(notice.received_at)
+    .bind(at)
+    .fetch_one(connection)
+    .await?;
+    Ok(number)
+}
+
+async fn again(
+    connection: &mut PgConnection,
+    id: ParkedId,
+    parked: &NewParked,
+    notice: &Notice,
+    at: OffsetDateTime,
+) -> Result<i64, LedgerError> {
+    sqlx::query(
+        "UPDATE parked SET reason = $2, detail = $3, attempts = attempts + $4, parked_at = $5, settled_at = NULL
+         WHERE id = $1",
+    )
+    .bind(id.0)
+    .bind(parked.reason.as_str())
+    .bind(&parked.detail)
+    .bind(attempts(notice))
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(id.0)
+}
+
+fn attempts(notice: &Notice) -> i32 {
+    i32::try_from(notice.attempt)
+        .unwrap_or(i32::MAX)
+        .saturating_add(1)
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    id: i64,
+    project: Option<i64>,
+    kind: String,
+    order_id: Option<i64>,
+    transaction_id: Option<i64>,
+    player: Option<String>,
+    reason: String,
+    detail: String,
+    attempts: i32,
+    trace_id: Option<String>,
+    received_at: OffsetDateTime,
+    parked_at: OffsetDateTime,
+    replayed_at: Option<OffsetDateTime>,
+    settled_at: Option<OffsetDateTime>,
+}
+
+impl Found {
+    fn view(self) -> Result<ParkedView, LedgerError> {
+        Ok(ParkedView {
+            id: ParkedId(self.id),
+            project: numbers("parked.project", self.project)?,
+            kind: self.kind.as_str().into(),
+            order: numbers("parked.order_id", self.order_id)?,
+            transaction: numbers("parked.transaction_id", self.transaction_id)?,
+            player: texts("parked.player", self.player.as_deref())?,
+            reason: self.reason,
+            detail: self.detail,
+            attempts: self.attempts,
+            trace_id: self.trace_id,
+            received_at: self.received_at,
+            parked_at: self.parked_at,
+            replayed_at: self.replayed_at,
+            settled_at: self.settled_at,
+        })
+    }
+}
+
+impl Ledger {
+    /// Parked entries, oldest number first.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn parked(&self, filter: &ParkedFilter) -> Result<Vec<ParkedView>, LedgerError> {
+        let found: Vec<Found> = sqlx::query_as(
+            "SELECT id, project, kind, order_id, transaction_id, player, reason, detail, attempts, trace_id,
+                    received_at, parked_at, replayed_at, settled_at
+             FROM parked
+             WHERE id > $1 AND ($2 OR settled_at IS NULL)
+               AND ($3::bigint IS NULL OR project = $3) AND ($4::bigint IS NULL OR order_id = $4)
+               AND ($5::bigint IS NULL OR transaction_id = $5) AND ($6::text IS NULL OR player = $6)
+             ORDER BY id LIMIT $7",
+        )
+        .bind(filter.after.map_or(0, |id| id.0))
+        .bind(filter.settled)
+        .bind(filter.project.map(ProjectId::get))
+        .bind(filter.order.map(OrderId::get))
+        .bind(filter.transaction.map(TransactionId::get))
+        .bind(filter.player.as_ref().map(PlayerId::as_str))
+        .bind(i64::from(filter.limit.min(200)))
+        .fetch_all(&self.pool)
+        .await?;
+        found.into_iter().map(Found::view).collect()
+    }
+
+    /// One parked entry with its body.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn parked_body(&self, id: ParkedId) -> Result<Option<ParkedBody>, LedgerError> {
+        #[derive(sqlx::FromRow)]
+        struct WithBody {
+            #[sqlx(flatten)]
+            found: Found,
+            message_id: Vec<u8>,
+            body: Vec<u8>,
+        }
+        let found: Option<WithBody> = sqlx::query_as("SELECT * FROM parked WHERE id = $1")
+            .bind(id.0)
+            .fetch_optional(&self.pool)
+            .await?;
+        let with_body = |row: WithBody| {
+            let (message, body) = (message(&row.message_id)?, Bytes::from(row.body));
+            Ok(ParkedBody {
+                view: row.found.view()?,
+                message,
+                body,
+            })
+        };
+        found.map(with_body).transpose()
+    }
+
+    /// Notes that a parked entry was put back on the queue.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn parked_was_replayed(
+        &self,
+        id: ParkedId,
+        at: OffsetDateTime,
+    ) -> Result<(), LedgerError> {
+        sqlx::query("UPDATE parked SET replayed_at = $2 WHERE id = $1")
+            .bind(id.0)
+            .bind(at)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Parks a message that is too broken to be booked. Keeps every byte of it; a repeat
+    /// of the same bytes while it waits is not parked again.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn park_raw(
+        &self,
+        body: &Bytes,
+        reason: order::ParkReason,
+        detail: &str,
+        at: OffsetDateTime,
+    ) -> Result<(), LedgerError> {
+        let message = task::MessageId::of(body);
+        sqlx::query(
+            "INSERT INTO parked (kind, ref, message_id, reason, detail, attempts, body, received_at, parked_at)
+             SELECT 'unreadable', $1, $2, $3, $4, 1, $5, $6, $6
+             WHERE NOT EXISTS (SELECT FROM parked WHERE message_id = $2 AND settled_at IS NULL)",
+        )
+        .bind(message.to_string())
+        .bind(message.as_bytes().as_slice())
+        .bind(reason.as_str())
+        .bind(detail)
+        .bind(body.as_ref())
+        .bind(at)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! `streams` and `stream_rows`: what each player's clients have to be told, in order.
+
+use std::collections::BTreeMap;
+
+use order::{PlayerId, ProjectId, Status};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use super::Ledger;
+use super::rows::{named, number};
+use crate::books::Books;
+use crate::{LedgerError, Stream, StreamRow};
+
+/// The epoch of this ledger.
+pub(super) async fn epoch(connection: &mut PgConnection) -> Result<String, LedgerError> {
+    Ok(sqlx::query_scalar("SELECT ledger_epoch()")
+        .fetch_one(connection)
+        .await?)
+}
+
+/// Appends the new statuses and gives the offset of each, in their order.
+pub(super) async fn append(
+    connection: &mut PgConnection,
+    books: &Books,
+    at: OffsetDateTime,
+) -> Result<Vec<i64>, LedgerError> {
+    let new = &books.statuses;
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut next = reserve(connection, books).await?;
+    let mut take = |project: ProjectId, player: &PlayerId| {
+        let offset = next.get_mut(&(project.get(), player.as_str().to_owned()))?;
+        *offset += 1;
+        Some(*offset)
+    };
+    let offsets = new
+        .iter()
+        .map(|row| take(row.project, &row.player))
+        .collect::<Option<Vec<i64>>>();
+    let offsets = offsets.ok_or(LedgerError::Unreadable {
+        what: "streams",
+        found: "no head".into(),
+    })?;
+    sqlx::query(
+        "INSERT INTO stream_rows (project, player, stream_offset, order_id, status, at)
+         SELECT b.*, $6 FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[]) AS b",
+    )
+    .bind(new.iter().map(|row| row.project.get()).collect::<Vec<_>>())
+    .bind(new.iter().map(|row| row.player.as_str()).collect::<Vec<_>>())
+    .bind(&offsets)
+    .bind(new.iter().map(|row| row.order.get()).collect::<Vec<_>>())
+    .bind(new.iter().map(|row| row.status.as_str()).collect::<Vec<_>>())
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(offsets)
+}
+
+/// Locks the heads in key order and moves them. Gives the offset before the first new row.
+///
+/// The lock is held until the commit, so offsets become visible in their order and a
+/// rollback takes its offsets back.
+async fn reserve(
+    connection: &mut PgConnection,
+    books: &Books,
+) -> Result<BTreeMap<(i64, String), i64>, LedgerError> {
+    let mut counts = BTreeMap::<(i64, &str), i64>::new();
+    for row in &books.statuses {
+        *counts
+            .entry((row.project.get(), row.player.as_str()))
+            .or_default() += 1;
+    }
+    let heads: Vec<(i64, String, i64)> = sqlx::query_as(
+        "INSERT INTO streams AS s (project, player, last_offset)
+         SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[])
+         ON CONFLICT (project, player) DO UPDATE SET last_offset = s.last_offset + excluded.last_offset
+         RETURNING project, player, last_offset",
+    )
+    .bind(counts.keys().map(|key| key.0).collect::<Vec<_>>())
+    .bind(counts.keys().map(|key| key.1).collect::<Vec<_>>())
+    .bind(counts.values().copied().collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let before = |(project, player, last): (i64, String, i64)| {
+        let count = counts
+            .get(&(project, player.as_str()))
+            .copied()
+            .unwrap_or_default();
+        ((project, player), last - count)
+    };
+    Ok(heads.into_iter().map(before).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    epoch: String,
+    top: i64,
+    stream_offset: Option<i64>,
+    order_id: Option<i64>,
+    status: Option<String>,
+    at: Option<OffsetDateTime>,
+}
+
+impl Found {
+    fn row(&self) -> Result<Option<StreamRow>, LedgerError> {
+        let columns = self
+            .stream_offset
+            .zip(self.order_id)
+            .zip(self.status.as_deref())
+            .zip(self.at);
+        let Some((((offset, order), status), at)) = columns else {
+            return Ok(None);
+        };
+        let order = number("stream_rows.order_id", order)?;
+        let status = named("stream_rows.status", status, Status::from_name)?;
+        Ok(Some(StreamRow {
+            offset,
+            order,
+            status,
+            at,
+        }))
+    }
+}
+
+impl Ledger {
+    /// A player's status rows after an offset, with the top and the epoch of the same
+    /// instant. At most the newest `history_rows` can be had.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn stream(
+        &self,
+        project: ProjectId,
+        player: &PlayerId,
+        after: i64,
+    ) -> Result<Stream, LedgerError> {
+        // One statement, one snapshot: rows and top always fit each other.
+        let found: Vec<Found> = sqlx::query_as(
+            "SELECT ledger_epoch() AS epoch, coalesce(s.last_offset, 0) AS top,
+                    r.stream_offset, r.order_id, r.status, r.at
+             FROM (SELECT) AS one
+             LEFT JOIN streams s ON s.project = $1 AND s.player = $2
+             LEFT JOIN stream_rows r ON r.project = $1 AND r.player = $2
+                  AND r.stream_offset > greatest($3, s.last_offset - $4)
+             ORDER BY r.stream_offset",
+        )
+        .bind(project.get())
+        .bind(player.as_str())
+        .bind(after)
+        .bind(self.history_rows)
+        .fetch_all(&self.pool)
+        .await?;
+        let rows = found
+            .iter()
+            .filter_map(|found| found.row().transpose())
+            .collect::<Result<_, _>>()?;
+        let Some(Found { epoch, top, .. }) = found.into_iter().next() else {
+            return Err(LedgerError::Unreadable {
+                what: "streams",
+                found: "no epoch".into(),
+            });
+        };
+        Ok(Stream { epoch, top, rows })
+    }
+
+    /// The epoch, and the top of each of these streams, as of one instant.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn tops(
+        &self,
+        players: &[(ProjectId, PlayerId)],
+    ) -> Result<(String, Vec<i64>), LedgerError> {
+        let found: Vec<(String, Option<i64>)> = sqlx::query_as(
+            "SELECT ledger_epoch(), CASE WHEN k.place IS NULL THEN NULL ELSE coalesce(s.last_offset, 0) END
+             FROM (SELECT) AS one
+             LEFT JOIN unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS k (project, player, place) ON true
+             LEFT JOIN streams s ON s.project = k.project AND s.player = k.player
+             ORDER BY k.place",
+        )
+        .bind(players.iter().map(|(project, _)| project.get()).collect::<Vec<_>>())
+        .bind(players.iter().map(|(_, player)| player.as_str()).collect::<Vec<_>>())
+        .fetch_all(&self.pool)
+        .await?;
+        let epoch = found
+            .first()
+            .map(|(epoch, _)| epoch.clone())
+            .unwrap_or_default();
+        Ok((
+            epoch,
+            found.into_iter().filter_map(|(_, top)| top).collect(),
+        ))
+    }
+
+    /// The ledger's epoch: its own random id and the database's timeline.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn epoch(&self) -> Result<String, LedgerError> {
+        Ok(self.tops(&[]).await?.0)
+    }
+}
