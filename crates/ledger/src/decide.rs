@@ -12,6 +12,8 @@ use order::{
     Status, TransactionId,
 };
 
+use task::ParkedId;
+
 use crate::books::{
     BookingKey, BookingRow, Books, Direction, FirstSeen, Ids, NewConflict, NewParked, NewStatus,
     NoticeKey, Obligation, OrderKey, OrderRow, Source, TransactionKey, TransactionRow,
@@ -91,23 +93,28 @@ impl Books {
             .as_ref()
             .filter(|first| !is_to_be_decided_again(first, notice))
         {
-            return self.repeat(entry, notice, key, first);
+            return self.repeat(entry, notice, &key, first);
         }
         let ruling = self.rule(entry, Some(&key));
-        self.conclude(index, entry, notice, key, before, ruling)
+        self.conclude(
+            index,
+            (entry, notice, key),
+            before.and_then(|first| first.parked),
+            ruling,
+        )
     }
 
     fn repeat(
         &mut self,
         entry: &Entry,
         notice: &Notice,
-        key: NoticeKey,
+        key: &NoticeKey,
         first: &FirstSeen,
     ) -> Verdict {
         let mut conflicts = Vec::new();
         if first.fingerprint != notice.fingerprint {
             conflicts.push(Conflict::RepeatDiffers);
-            self.record_conflicts(entry, notice, &key, &conflicts);
+            self.record_conflicts(entry, notice, key, &conflicts);
         }
         Verdict {
             outcome: first.outcome,
@@ -119,10 +126,8 @@ impl Books {
     fn conclude(
         &mut self,
         index: usize,
-        entry: &Entry,
-        notice: &Notice,
-        key: NoticeKey,
-        before: Option<FirstSeen>,
+        (entry, notice, key): (&Entry, &Notice, NoticeKey),
+        was_parked: Option<ParkedId>,
         ruling: Ruling,
     ) -> Verdict {
         let Ruling {
@@ -131,7 +136,6 @@ impl Books {
             conflicts,
         } = ruling;
         self.record_conflicts(entry, notice, &key, &conflicts);
-        let was_parked = before.as_ref().and_then(|first| first.parked);
         if let Outcome::Parked(reason) = outcome {
             let again = was_parked.filter(|parked| Some(*parked) == notice.replay);
             self.parked.push(NewParked {
@@ -419,13 +423,10 @@ impl Books {
         let transaction = self.transactions.entry(key).or_default();
         transaction.sandbox = Some(sandbox);
         transaction.named_by(player);
-        let linked = match order {
-            Some(order) => self.link(key, order, true, false, &mut ruling.conflicts),
-            None => {
-                transaction.payment = true;
-                Ok(())
-            }
-        };
+        transaction.payment = true;
+        let linked = order.map_or(Ok(()), |order| {
+            self.link(key, order, true, false, &mut ruling.conflicts)
+        });
         let lost = linked.and_then(|()| self.tell_order(key, player)).err();
         if let Some(order) = self
             .transactions

@@ -143,6 +143,6 @@ fn milliseconds(duration: Duration) -> String {
 fn is_missing_table(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .is_some_and(|code| code == "42P01")
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use order::{OrderId, ProjectId, TransactionId};
+use order::{OrderId, PlayerId, ProjectId, TransactionId};
 use sqlx::{PgConnection, PgExecutor};
 use task::ParkedId;
 use time::OffsetDateTime;
@@ -113,28 +113,33 @@ pub(super) async fn save(
     let (repeated, decided): (Vec<_>, Vec<_>) =
         books.notices.iter().partition(|(_, row)| !row.decided);
     count(connection, &repeated, at).await?;
-    let rows: Vec<_> = decided
+    let rows: Vec<(&NoticeKey, &NoticeRow, &FirstSeen)> = decided
         .iter()
         .filter_map(|(key, row)| Some((*key, *row, row.first.as_ref()?)))
         .collect();
     if rows.is_empty() {
         return Ok(());
     }
+    let first = |of: fn(&FirstSeen) -> Option<i64>| {
+        rows.iter().map(|(.., first)| of(first)).collect::<Vec<_>>()
+    };
+    let text = |of: fn(&FirstSeen) -> Option<&str>| {
+        rows.iter().map(|(.., first)| of(first)).collect::<Vec<_>>()
+    };
+    let digest =
+        |of: fn(&FirstSeen) -> &[u8]| rows.iter().map(|(.., first)| of(first)).collect::<Vec<_>>();
+    let number = |key, first: &FirstSeen| parked.get(key).or(first.parked.as_ref()).map(|id| id.0);
     let (projects, kinds, references) = columns(rows.iter().map(|(key, ..)| *key));
-    let (outcomes, reasons): (Vec<_>, Vec<_>) = rows
-        .iter()
-        .map(|(.., first)| first.outcome.as_words())
-        .unzip();
     sqlx::query(
         "UPDATE notices n
-         SET seen = n.seen + b.seen, first_at = coalesce(n.first_at, $13), last_at = $13,
+         SET seen = n.seen + b.seen, first_at = coalesce(n.first_at, $14), last_at = $14,
              message_id = b.message_id, fingerprint = b.fingerprint,
              outcome = b.outcome, reason = b.reason, parked_id = b.parked_id,
              order_id = b.order_id, transaction_id = b.transaction_id, player = b.player,
              trace_id = b.trace_id
          FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::bytea[],
                      $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[],
-                     $12::text[], $14::text[])
+                     $12::text[], $13::text[])
               AS b (project, kind, ref, seen, message_id, fingerprint, outcome, reason, parked_id,
                     order_id, transaction_id, player, trace_id)
          WHERE (n.project, n.kind, n.ref) = (b.project, b.kind, b.ref)",
@@ -143,44 +148,22 @@ pub(super) async fn save(
     .bind(&kinds)
     .bind(&references)
     .bind(rows.iter().map(|(_, row, _)| row.seen).collect::<Vec<_>>())
+    .bind(digest(|first| first.message.as_bytes()))
+    .bind(digest(|first| &first.fingerprint))
+    .bind(text(|first| Some(first.outcome.as_words().0)))
+    .bind(text(|first| first.outcome.as_words().1))
     .bind(
         rows.iter()
-            .map(|(.., first)| first.message.as_bytes().as_slice())
+            .map(|(key, _, first)| number(*key, first))
             .collect::<Vec<_>>(),
     )
-    .bind(
-        rows.iter()
-            .map(|(.., first)| first.fingerprint.as_slice())
-            .collect::<Vec<_>>(),
-    )
-    .bind(&outcomes)
-    .bind(&reasons)
-    .bind(
-        rows.iter()
-            .map(|(key, _, first)| parked.get(key).or(first.parked.as_ref()).map(|id| id.0))
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        rows.iter()
-            .map(|(.., first)| first.ids.order.map(OrderId::get))
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        rows.iter()
-            .map(|(.., first)| first.ids.transaction.map(TransactionId::get))
-            .collect::<Vec<_>>(),
-    )
-    .bind(
-        rows.iter()
-            .map(|(.., first)| first.ids.player.as_ref().map(order::PlayerId::as_str))
-            .collect::<Vec<_>>(),
-    )
+    .bind(first(|first| first.ids.order.map(OrderId::get)))
+    .bind(first(|first| first.ids.transaction.map(TransactionId::get)))
+    .bind(text(|first| {
+        first.ids.player.as_ref().map(PlayerId::as_str)
+    }))
+    .bind(text(|first| first.trace_id.as_deref()))
     .bind(at)
-    .bind(
-        rows.iter()
-            .map(|(.., first)| first.trace_id.as_deref())
-            .collect::<Vec<_>>(),
-    )
     .execute(connection)
     .await?;
     Ok(())

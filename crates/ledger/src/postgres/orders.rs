@@ -13,6 +13,7 @@ use crate::books::{Books, OrderKey, OrderRow};
 use crate::{LedgerError, OrderStatus, OrderView, content};
 
 #[derive(sqlx::FromRow)]
+#[expect(clippy::struct_excessive_bools, reason = "one column per fact")]
 struct Found {
     project: i64,
     order_id: i64,
