@@ -29,6 +29,7 @@ done
 for server in rabbitmq postgres redis; do
   await_end "$server"
 done
+epmd_adopt
 stop epmd
 
 if [[ $purge == yes ]]; then

@@ -15,6 +15,8 @@ postgres_start() {
   # The children of a killed postmaster live on for a moment and forbid a new one.
   wait_until "$STOP_DEADLINE" postgres_unused ||
     die "processes of a killed PostgreSQL still use $home/postgres"
+  # Its lock file counts for as long as its dead process is not reaped, which may be for ever.
+  rm -f "$home/postgres/postmaster.pid"
   [[ -e $home/postgres ]] || postgres_create
   # No Unix socket: its path may have 107 bytes, the path of a checkout may have more.
   launch postgres "${postgres_user[@]}" "$(postgres_program postgres)" -D "$home/postgres" \

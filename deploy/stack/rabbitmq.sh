@@ -7,7 +7,7 @@ rabbitmq_url() {
 
 rabbitmq_api_url() { printf 'http://127.0.0.1:%s\n' "$(port_of management)"; }
 
-# Started apart: an epmd that the node starts by itself leaves every session and outlives it.
+# Started apart, because an epmd that the node starts by itself becomes a daemon of its own.
 epmd_start() {
   claim_port epmd
   launch epmd epmd -port "$(port_of epmd)" -address 127.0.0.1
@@ -16,6 +16,18 @@ epmd_start() {
 epmd_ready() { listens "$(port_of epmd)"; }
 
 epmd_stop_signal() { echo TERM; }
+
+# A node whose epmd has died starts another by itself: ours from now on.
+epmd_adopt() {
+  local folder program
+  dead epmd || return 0
+  for folder in /proc/[0-9]*; do
+    read -r program 2>/dev/null <"$folder/comm" || continue
+    if [[ $program == epmd ]] && grep -qszxF "ERL_EPMD_PORT=$(port_of epmd)" "$folder/environ"; then
+      record epmd "${folder#/proc/}"
+    fi
+  done
+}
 
 rabbitmq_start() {
   local name data=$home/rabbitmq scripts
@@ -32,6 +44,7 @@ rabbitmq_start() {
     RABBITMQ_DIST_PORT="$(port_of dist)" \
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' \
     RABBITMQ_CONFIG_FILE="$data/rabbitmq.conf" RABBITMQ_CONF_ENV_FILE="$data/rabbitmq-env.conf" \
+    RABBITMQ_ADVANCED_CONFIG_FILE="$data/advanced.config" \
     RABBITMQ_ENABLED_PLUGINS_FILE="$data/enabled_plugins" \
     RABBITMQ_MNESIA_BASE="$data/mnesia" RABBITMQ_LOG_BASE="$data/log" \
     RABBITMQ_FEATURE_FLAGS_FILE="$data/feature_flags" RABBITMQ_PID_FILE="$data/pid" \
@@ -44,8 +57,9 @@ rabbitmq_configure() {
     password >"$1/.erlang.cookie"
     chmod 0400 "$1/.erlang.cookie"
   fi
-  # Empty, or the node reads the machine's own in /etc.
+  # Without these two the node reads the machine's own in /etc.
   : >"$1/rabbitmq-env.conf"
+  echo '[].' >"$1/advanced.config"
   echo '[rabbitmq_management,rabbitmq_prometheus].' >"$1/enabled_plugins"
   cat >"$1/rabbitmq.conf" <<CONF
 listeners.tcp.default = 127.0.0.1:$(port_of amqp)
@@ -69,7 +83,8 @@ rabbitmq_ready() { listens "$(port_of amqp)" && rabbitmq_lets_in; }
 rabbitmq_lets_in() {
   local answer
   answer=$(
-    exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$(port_of management)"
+    exec 2>/dev/null
+    exec 3<>"/dev/tcp/127.0.0.1/$(port_of management)" || exit
     printf 'GET /api/whoami HTTP/1.0\r\nAuthorization: Basic %s\r\n\r\n' \
       "$(printf 'grantline:%s' "$(password)" | base64 -w 0)" >&3
     read -r -t 5 answer <&3 && printf '%s' "$answer"

@@ -13,7 +13,8 @@ redis_start() {
 redis_ready() {
   local answer
   answer=$(
-    exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$(port_of redis)"
+    exec 2>/dev/null
+    exec 3<>"/dev/tcp/127.0.0.1/$(port_of redis)" || exit
     printf 'PING\r\n' >&3
     read -r -t 5 answer <&3 && printf '%s' "$answer"
   ) && [[ $answer == +PONG* ]]

@@ -56,20 +56,27 @@ wait_until() {
   done
 }
 
+# record NAME PID
+record() {
+  local state session born
+  look_at "$2"
+  printf '%s %s\n' "$2" "${born:-0}" >"$stack/servers/$1"
+}
+
 # launch NAME COMMAND...: starts a server in the background and records it.
 launch() {
-  local name=$1 log=$stack/log/$1.log pid state session born
+  local name=$1 log=$stack/log/$1.log pid
   shift
   [[ ! -e $log ]] || mv "$log" "$log.old"
   # A server must not hold on to the locks of up.sh and with.sh: 8 and 9.
   (cd / && exec setsid "$@" </dev/null 8>&- 9>&-) >"$log" 2>&1 &
   pid=$!
-  look_at "$pid"
-  printf '%s %s\n' "$pid" "${born:-0}" >"$stack/servers/$name"
+  record "$name" "$pid"
   wait_until 10 leads_or_ended "$pid" || die "$name did not get a session of its own"
 }
 
 leads_or_ended() {
+  local state session born
   look_at "$1"
   [[ $session == "$1" || -z $state || $state == [ZX] ]]
 }

@@ -26,7 +26,7 @@ esac
 given() {
   local url=${!1:-}
   [[ -n $url && $url != "$("${2}_url" 2>/dev/null)" ]] || return 1
-  [[ $url =~ ^($3)://([^@/]*@)?([^]:/?@]+|\[[0-9a-f:]+\])(:([0-9]+))?([/?].*)?$ ]] ||
+  [[ $url =~ ^($3)://([^@/]*@)?([A-Za-z0-9._-]+|\[[0-9a-f:]+\])(:([0-9]+))?([/?].*)?$ ]] ||
     die "$1 is not a URL of the form ${3%%|*}://user:password@host:port/…"
   local host=${BASH_REMATCH[3]} port=${BASH_REMATCH[5]:-$4}
   host=${host#[} host=${host%]}
@@ -56,6 +56,7 @@ changed=no
 if ((${#servers[@]})); then
   "$root/deploy/stack/install.sh" "${packages[@]}" 8>&- 9>&-
   choose_home
+  epmd_adopt
   for server in "${servers[@]}"; do
     ensure "$server"
   done
