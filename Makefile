@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-cargo_deny_version := 0.19.6
+cargo_deny_version := 0.20.2
 scripts := $(wildcard deploy/*/*.sh) .ci/run
 js := tests/js
 
@@ -42,7 +42,7 @@ test: rust js-packages ## Run every test against real servers, started if no URL
 deny: rust ## Check licences, sources and duplicates of the dependencies
 	@cargo deny --version >/dev/null 2>&1 || \
 		cargo install cargo-deny --version $(cargo_deny_version) --locked
-	cargo deny --locked check licenses bans sources
+	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 
 rust:
 	@command -v cargo >/dev/null || \
@@ -57,5 +57,4 @@ js-packages: $(js)/node_modules/.package-lock.json
 $(js)/node_modules/.package-lock.json: $(js)/package-lock.json
 	@deploy/stack/install.sh nodejs npm
 	npm ci --prefix $(js) --no-audit --no-fund
-	@touch $@
 endif

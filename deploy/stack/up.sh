@@ -76,7 +76,7 @@ mv "$new" "$env_file"
 if ((${#servers[@]} == 0)); then
   say 'every URL is given: nothing to start'
 elif [[ $changed == yes ]]; then
-  say "up; its URLs: source $env_file"
+  say "up; its URLs: source ${env_file@Q}"
 else
-  say "runs already; its URLs: source $env_file"
+  say "runs already; its URLs: source ${env_file@Q}"
 fi
