@@ -64,11 +64,15 @@ impl Entry {
         })
     }
 
-    fn ids(&self) -> Ids {
+    pub(crate) fn ids(&self) -> Ids {
+        let (assertion, notice) = (&self.assertion, self.notice.as_ref());
         Ids {
-            order: self.assertion.order(),
-            transaction: self.assertion.transaction(),
-            player: self.assertion.player().cloned(),
+            order: assertion.order().or_else(|| notice?.order),
+            transaction: assertion.transaction().or_else(|| notice?.transaction),
+            player: assertion
+                .player()
+                .or_else(|| notice?.player.as_ref())
+                .cloned(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is booked, and what became of it.
 
 use bytes::Bytes;
-use order::{Assertion, Kind, ParkReason, ProjectId, Reference};
+use order::{Assertion, Kind, OrderId, ParkReason, PlayerId, ProjectId, Reference, TransactionId};
 use task::{Hints, MessageId, ParkedId};
 use time::OffsetDateTime;
 
@@ -27,6 +27,12 @@ pub struct Notice {
     pub message: MessageId,
     /// The digest of what a repeat must have in common with it.
     pub fingerprint: [u8; 32],
+    /// The order it names at a glance: what cannot be processed is still found by it.
+    pub order: Option<OrderId>,
+    /// The transaction it names at a glance.
+    pub transaction: Option<TransactionId>,
+    /// The player it names at a glance.
+    pub player: Option<PlayerId>,
     /// When the ingress had read it.
     pub received_at: OffsetDateTime,
     /// How often a worker has failed on it before.

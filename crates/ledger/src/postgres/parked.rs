@@ -53,6 +53,7 @@ async fn insert(
     notice: &Notice,
     at: OffsetDateTime,
 ) -> Result<i64, LedgerError> {
+    let ids = entry.ids();
     let number = sqlx::query_scalar(
         "INSERT INTO parked (project, kind, ref, message_id, order_id, transaction_id, player, reason,
                              detail, attempts, trace_id, body, received_at, parked_at)
@@ -63,9 +64,9 @@ async fn insert(
     .bind(parked.notice.kind.as_str())
     .bind(parked.notice.reference.as_str())
     .bind(notice.message.as_bytes().as_slice())
-    .bind(entry.assertion.order().map(OrderId::get))
-    .bind(entry.assertion.transaction().map(TransactionId::get))
-    .bind(entry.assertion.player().map(PlayerId::as_str))
+    .bind(ids.order.map(OrderId::get))
+    .bind(ids.transaction.map(TransactionId::get))
+    .bind(ids.player.as_ref().map(PlayerId::as_str))
     .bind(parked.reason.as_str())
     .bind(&parked.detail)
     .bind(attempts(notice))
