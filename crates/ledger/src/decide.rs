@@ -120,6 +120,9 @@ impl Books {
             conflicts.push(Conflict::RepeatDiffers);
             self.record_conflicts(entry, notice, key, &conflicts);
         }
+        if !matches!(first.outcome, Outcome::Parked(_)) {
+            self.settled.extend(notice.replay);
+        }
         Verdict {
             outcome: first.outcome,
             repeat: true,
@@ -141,16 +144,18 @@ impl Books {
         } = ruling;
         self.record_conflicts(entry, notice, &key, &conflicts);
         if let Outcome::Parked(reason) = outcome {
-            let again = was_parked.filter(|parked| Some(*parked) == notice.replay);
+            let again = notice.replay;
+            let notice = key.clone();
             self.parked.push(NewParked {
                 entry: index,
-                notice: key.clone(),
+                notice,
                 reason,
                 detail,
                 again,
             });
         } else {
             self.settled.extend(was_parked);
+            self.settled.extend(notice.replay);
         }
         let row = self.notices.entry(key).or_default();
         row.decided = true;
@@ -607,8 +612,8 @@ impl TransactionRow {
 /// A parked notice gets another chance when it is replayed, or when Xsolla sends it with
 /// another body.
 fn is_to_be_decided_again(first: &FirstSeen, notice: &Notice) -> bool {
-    let replayed = notice.replay.is_some() && notice.replay == first.parked;
-    matches!(first.outcome, Outcome::Parked(_)) && (replayed || first.message != notice.message)
+    let another = notice.replay.is_some() || first.message != notice.message;
+    matches!(first.outcome, Outcome::Parked(_)) && another
 }
 
 fn booking_key((project, order): OrderKey, direction: Direction) -> BookingKey {
