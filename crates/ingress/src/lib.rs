@@ -1,1 +1,7 @@
-//! The webhook role: verify, answer questions, enqueue
+//! The webhook role: verify, answer questions, enqueue.
+
+mod config;
+mod network;
+
+pub use config::{Config, Players, PlayersSource, Project, Studio, WebShop, WhenDown};
+pub use network::{Network, NetworkError};

@@ -1,0 +1,161 @@
+//! The `[ingress]` section, and what a project tells this role.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use httpd::Limits;
+use schemars::JsonSchema;
+use secret::Secret;
+use serde::{Deserialize, Serialize};
+
+use crate::Network;
+
+/// The listener that takes Xsolla's webhooks.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// How many proxies of your own stand in front and append to `X-Forwarded-For`. The
+    /// sender's address is that many entries from the right; with 0 it is the connection's
+    /// other end, and the header is ignored.
+    #[schemars(range(max = 8))]
+    pub proxies: u8,
+    /// Networks webhooks are taken from, such as `185.30.20.0/24`; empty takes them from
+    /// anywhere, the signature decides.
+    pub sources: Vec<Network>,
+    /// Limits of the listener.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            proxies: 0,
+            sources: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What this role knows of one project. `app` composes it from the project's table.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Secrets that sign webhooks, in the order they are tried: never empty.
+    pub webhook_secrets: Vec<Secret>,
+    /// Secrets that sign order events where they differ; empty where they do not.
+    pub order_webhook_secrets: Vec<Secret>,
+    /// Who knows the players.
+    pub players: Players,
+    /// The studio's own HTTP service, where there is one.
+    pub studio: Option<Studio>,
+    /// The unsigned check of the Web Shop.
+    pub web_shop: WebShop,
+}
+
+/// Who says whether a player exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PlayersSource {
+    /// The ledger: players that game servers registered over the api.
+    #[default]
+    Ledger,
+    /// The project's `studio` service.
+    Studio,
+}
+
+/// What a question is answered while nobody can say whether the player exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenDown {
+    /// 503: the player sees an error, the purchase does not start.
+    #[default]
+    Unavailable,
+    /// 400 `INVALID_USER`, as if the player did not exist.
+    Refuse,
+}
+
+/// Whom a project asks about its players, and how long an answer is good for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Players {
+    /// Who says whether a player exists: `ledger`, or `studio` for the studio's service.
+    pub source: PlayersSource,
+    /// How long the source may take before it counts as down.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub deadline: Duration,
+    /// How long a player that was found is remembered, to bridge an outage of the source.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub remember_for: Duration,
+    /// The most players remembered; 0 remembers none.
+    #[schemars(range(max = 10_000_000))]
+    pub remember_max: u64,
+    /// The answer while the source is down and the player is not remembered:
+    /// `unavailable` (503) or `refuse` (400). Never yes.
+    pub when_down: WhenDown,
+}
+
+impl Default for Players {
+    fn default() -> Self {
+        Self {
+            source: PlayersSource::Ledger,
+            deadline: Duration::from_millis(1_000),
+            remember_for: Duration::from_hours(24),
+            remember_max: 100_000,
+            when_down: WhenDown::Unavailable,
+        }
+    }
+}
+
+/// The studio's own HTTP service: it answers questions that Grantline cannot.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Studio {
+    /// Base address, `https://…` or `http://…`, without a query. `/players`, `/catalogue`
+    /// and `/pincode` are called below it.
+    #[schemars(regex(pattern = r"^https?://[^?#]+$"))]
+    pub url: String,
+    /// Value of the `Authorization` header that is sent along.
+    #[serde(default)]
+    pub authorization: Option<Secret>,
+    /// How long an answer for the catalogue or a pin code may take.
+    #[serde(default = "Studio::deadline", with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub deadline: Duration,
+    /// The largest answer taken, in bytes.
+    #[serde(default = "Studio::max_answer_bytes")]
+    #[schemars(range(min = 1_024, max = 16_777_216))]
+    pub max_answer_bytes: usize,
+    /// The most requests of one process that are under way at once; more are answered 503.
+    #[serde(default = "Studio::in_flight")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub in_flight: usize,
+}
+
+impl Studio {
+    const fn deadline() -> Duration {
+        Duration::from_millis(2_500)
+    }
+
+    const fn max_answer_bytes() -> usize {
+        256 * 1024
+    }
+
+    const fn in_flight() -> usize {
+        256
+    }
+}
+
+/// The Web Shop asks without a signature whether a player exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebShop {
+    /// Whether the unsigned check is answered at all.
+    pub enabled: bool,
+    /// Networks it is answered to, such as `34.102.38.178`; needed when it is enabled.
+    pub sources: Vec<Network>,
+}
