@@ -1,0 +1,3 @@
+//! The ledger on a real PostgreSQL.
+
+mod schema;
