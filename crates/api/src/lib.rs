@@ -1,1 +1,5 @@
-//! The interface of game servers and operators
+//! The interface of game servers and operators.
+
+mod config;
+
+pub use config::{Config, Key, Right};

@@ -1,1 +1,5 @@
-//! Status pushes, history and the order-status endpoint
+//! Status pushes, history and the order-status endpoint.
+
+mod config;
+
+pub use config::{Algorithm, Config, Project};
