@@ -18,7 +18,8 @@ pub struct Delivery {
     pub task: Result<Task, Box<Unreadable>>,
     /// Whether it was handed out before, to anybody.
     pub redelivered: bool,
-    /// Why it was parked. Only on deliveries of the parking queue.
+    /// Why the message was parked, on deliveries of the parking queue: the reason given to
+    /// [`Consumer::park`](crate::Consumer::park), or the broker's own `delivery_limit`.
     pub parked: Option<String>,
 }
 

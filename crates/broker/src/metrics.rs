@@ -22,7 +22,10 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
         let counter = |name: &'static str, description: &'static str| {
-            meter.u64_counter(name).with_description(description).build()
+            meter
+                .u64_counter(name)
+                .with_description(description)
+                .build()
         };
         Self {
             confirm: telemetry::durations(
@@ -62,7 +65,8 @@ impl Metrics {
     }
 
     pub(crate) fn failed(&self, error: &PublishError) {
-        self.failed.add(1, &[KeyValue::new("outcome", error.label())]);
+        self.failed
+            .add(1, &[KeyValue::new("outcome", error.label())]);
     }
 
     pub(crate) fn refused(&self) {

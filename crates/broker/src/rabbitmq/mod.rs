@@ -1,17 +1,54 @@
 //! The broker on RabbitMQ.
 
-use std::time::Duration;
+mod consume;
+mod hear;
+mod link;
+mod management;
+mod message;
+mod names;
+mod publish;
+mod topology;
+mod window;
+
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::metrics::Meter;
 use task::{Hints, Lane, Task};
 use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::{Config, Delivery, Depth, HintEvent, PublishError, State, Tag, Tier};
+use crate::metrics::Metrics;
+use crate::{Config, Depth, Link, PublishError, State};
+use consume::{Sessions, Source};
+use link::{Dialer, Session, Way};
+use publish::Publisher;
+
+pub use consume::Consumer;
+pub use hear::HintReceiver;
+pub use management::TopologyError;
+pub use topology::{Fault, Topology};
 
 /// A process's handle to the broker. Clones share its connections, which are kept up in
 /// the background and made anew for ever.
+///
+/// Dropping the last clone leaves the connections; [`Broker::close`] ends them.
 #[derive(Clone, Debug)]
-pub struct Broker {}
+pub struct Broker(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Arc<Config>,
+    role: Arc<str>,
+    metrics: Metrics,
+    state: watch::Sender<State>,
+    publisher: Publisher,
+    /// Made when somebody first wants to consume.
+    sessions: OnceLock<Sessions>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
 
 impl Broker {
     /// Starts connecting and returns at once, whether or not there is a broker: what can
@@ -19,7 +56,35 @@ impl Broker {
     /// views. Must be called within a tokio runtime.
     #[must_use]
     pub fn connect(config: Config, role: &str, meter: &Meter) -> Self {
-        todo!()
+        let config = Arc::new(config);
+        let role = Arc::<str>::from(role);
+        let metrics = Metrics::new(meter);
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let (state, _) = watch::channel(State {
+            publishing: not_yet(),
+            consuming: Link::Unused,
+        });
+        let dialer = Dialer::new(
+            Way::Publishing,
+            Arc::clone(&config),
+            Arc::clone(&role),
+            state.clone(),
+            metrics.clone(),
+            stop.clone(),
+        );
+        let (publisher, keeper) = Publisher::new(dialer, tasks.clone());
+        tasks.spawn(keeper);
+        Self(Arc::new(Inner {
+            config,
+            role,
+            metrics,
+            state,
+            publisher,
+            sessions: OnceLock::new(),
+            tasks,
+            stop,
+        }))
     }
 
     /// Puts a task on the queue of its lane and waits until the broker has confirmed that
@@ -31,38 +96,71 @@ impl Broker {
     /// # Errors
     /// When there was no confirm. The message may be on the queue all the same.
     pub async fn publish(&self, task: &Task) -> Result<(), PublishError> {
-        todo!()
+        self.0.publisher.send(message::work(task)).await
     }
 
     /// Tells all publishers of new rows. Never waits: a hint that cannot leave is dropped,
     /// and the publishers find its rows in the ledger.
     pub fn send_hints(&self, hints: &Hints) {
-        todo!()
+        if !hints.rows.is_empty() {
+            self.0.publisher.send_hints(message::hints(hints));
+        }
     }
 
     /// Hears hints, from now on.
     #[must_use]
     pub fn hints(&self) -> HintReceiver {
-        todo!()
+        let config = Arc::clone(&self.0.config);
+        HintReceiver::start(config, self.sessions(), &self.0.tasks)
     }
 
     /// Takes from the work queue of a lane; at most `prefetch` deliveries are held
     /// unfinished at once.
     #[must_use]
     pub fn consume(&self, lane: Lane, prefetch: u16) -> Consumer {
-        todo!()
+        self.consume_queue(names::work(lane), prefetch)
     }
 
     /// Takes from the parking queue.
     #[must_use]
     pub fn consume_parked(&self, prefetch: u16) -> Consumer {
-        todo!()
+        self.consume_queue(names::PARKED, prefetch)
+    }
+
+    fn consume_queue(&self, queue: &'static str, prefetch: u16) -> Consumer {
+        let source = Source {
+            queue,
+            prefetch,
+            config: Arc::clone(&self.0.config),
+            metrics: self.0.metrics.clone(),
+        };
+        let publisher = self.0.publisher.clone();
+        Consumer::start(source, self.sessions(), publisher, &self.0.tasks)
+    }
+
+    fn sessions(&self) -> Sessions {
+        let start = || {
+            let inner = &self.0;
+            inner.state.send_modify(|state| state.consuming = not_yet());
+            let dialer = Dialer::new(
+                Way::Consuming,
+                Arc::clone(&inner.config),
+                Arc::clone(&inner.role),
+                inner.state.clone(),
+                inner.metrics.clone(),
+                inner.stop.clone(),
+            );
+            let (offered, sessions) = watch::channel(None);
+            inner.tasks.spawn(consume::keep(dialer, offered));
+            sessions
+        };
+        self.0.sessions.get_or_init(start).clone()
     }
 
     /// How the connections are doing, now and on every change.
     #[must_use]
     pub fn state(&self) -> watch::Receiver<State> {
-        todo!()
+        self.0.state.subscribe()
     }
 
     /// How full every queue of the topology is.
@@ -70,115 +168,46 @@ impl Broker {
     /// # Errors
     /// When the broker does not answer within `connect_timeout`.
     pub async fn depths(&self) -> Result<Vec<Depth>, PublishError> {
-        todo!()
+        let mut sessions = self.sessions();
+        let unavailable = |reason: String| PublishError::Unavailable { reason };
+        let look = async {
+            let Session { connection, .. } = consume::session(&mut sessions)
+                .await
+                .ok_or_else(|| unavailable("closed".to_owned()))?;
+            read_depths(&connection)
+                .await
+                .map_err(|error| unavailable(error.to_string()))
+        };
+        timeout(self.0.config.connect_timeout, look)
+            .await
+            .map_err(|_| unavailable("no answer in time".to_owned()))?
     }
 
     /// Refuses further publishes, waits for the confirms that are due, at most
     /// `confirm_timeout`, then disconnects. Cancel and close consumers before.
     pub async fn close(&self) {
-        todo!()
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
     }
 }
 
-/// Takes deliveries from one queue. Its channel is built anew whenever it breaks; what was
-/// unfinished then comes again, as another delivery. Dropping it gives everything
-/// unfinished back to the queue.
-#[derive(Debug)]
-pub struct Consumer {}
-
-impl Consumer {
-    /// Waits for at least one delivery, then takes what has arrived, at most `max`. Only
-    /// if the batch before was full it waits up to `linger` for this one to fill.
-    ///
-    /// Empty once the consumer was cancelled or the broker closed. Safe to drop.
-    pub async fn batch(&self, max: usize, linger: Duration) -> Vec<Delivery> {
-        todo!()
-    }
-
-    /// Tells the broker that these are done. Allowed only once their effects are
-    /// committed.
-    ///
-    /// The broker is told as soon as everything delivered before is done too. Deliveries
-    /// from before a reconnect are passed over: the broker hands those out again.
-    pub async fn finish(&self, tags: impl IntoIterator<Item = Tag>) {
-        todo!()
-    }
-
-    /// Has the task delivered again after the tier's delay, its `attempt` one higher, and
-    /// finishes this delivery. An unreadable one is delivered again unchanged.
-    ///
-    /// # Errors
-    /// When the copy was not confirmed; the delivery is then as unfinished as before.
-    pub async fn retry(&self, delivery: &Delivery, tier: Tier) -> Result<(), PublishError> {
-        todo!()
-    }
-
-    /// Moves the message to the parking queue with `reason`, which must hold no personal
-    /// data, and finishes this delivery.
-    ///
-    /// # Errors
-    /// When the copy was not confirmed; the delivery is then as unfinished as before.
-    pub async fn park(&self, delivery: &Delivery, reason: &str) -> Result<(), PublishError> {
-        todo!()
-    }
-
-    /// Takes nothing more. What was handed out can still be finished, retried and parked.
-    pub async fn cancel(&self) {
-        todo!()
-    }
-
-    /// Ends it: everything unfinished goes back to the queue.
-    pub async fn close(self) {
-        todo!()
+fn not_yet() -> Link {
+    Link::Down {
+        reason: "not connected yet".to_owned(),
     }
 }
 
-/// Hears hints.
-#[derive(Debug)]
-pub struct HintReceiver {}
-
-impl HintReceiver {
-    /// The next event. `None` once the broker was closed. Safe to drop.
-    pub async fn next(&mut self) -> Option<HintEvent> {
-        todo!()
+async fn read_depths(connection: &lapin::Connection) -> lapin::Result<Vec<Depth>> {
+    let channel = connection.create_channel().await?;
+    let mut depths = Vec::new();
+    for queue in names::queues() {
+        let (ready, consumers) = link::depth(&channel, queue).await?;
+        depths.push(Depth {
+            queue,
+            ready: ready.into(),
+            consumers: consumers.into(),
+        });
     }
+    Ok(depths)
 }
-
-/// Exchanges, queues, bindings and policies, as `grantline migrate` sets them up.
-#[derive(Debug)]
-pub struct Topology;
-
-impl Topology {
-    /// Declares what is missing and sets the policies. Returns the names of what was new;
-    /// empty the second time. After a first declaration it waits two seconds.
-    ///
-    /// # Errors
-    /// When the management API does not answer, refuses, or something exists otherwise.
-    pub async fn declare(config: &Config) -> Result<Vec<String>, TopologyError> {
-        todo!()
-    }
-
-    /// Everything that is not as [`Topology::declare`] would leave it, arguments and
-    /// effective policies included. Changes nothing.
-    ///
-    /// # Errors
-    /// When the management API does not answer or refuses.
-    pub async fn check(config: &Config) -> Result<Vec<Fault>, TopologyError> {
-        todo!()
-    }
-}
-
-/// One deviation from the topology, to be read by a person.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{object}: {found}")]
-pub struct Fault {
-    /// What it is about, such as `queue grantline.grant.v1`.
-    pub object: String,
-    /// What is wrong and what was expected.
-    pub found: String,
-}
-
-/// Why the topology could not be declared or checked.
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct TopologyError {}

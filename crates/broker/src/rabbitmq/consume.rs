@@ -1,0 +1,403 @@
+//! Consuming one queue, over as many channels as it takes one after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use lapin::Channel;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::link::{Dialer, Session, depth, is_not_found};
+use super::message;
+use super::publish::Publisher;
+use super::window::Window;
+use crate::metrics::Metrics;
+use crate::{Config, Delivery, PublishError, Tag, Tier};
+
+/// Longest pause before a consumer is built anew.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The connection that consumers share, while there is one.
+pub(super) type Sessions = watch::Receiver<Option<Session>>;
+
+/// Keeps the consuming connection up.
+pub(super) async fn keep(mut dialer: Dialer, offered: watch::Sender<Option<Session>>) {
+    while let Some((session, mut events)) = dialer.next().await {
+        offered.send_replace(Some(session.clone()));
+        dialer.up();
+        let reason = dialer.watch(&session, &mut events).await;
+        offered.send_replace(None);
+        dialer.end(&session, reason).await;
+    }
+}
+
+/// Waits for a connection. `None` once the broker is closed.
+pub(super) async fn session(sessions: &mut Sessions) -> Option<Session> {
+    sessions.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+/// How long to wait before a consumer is built anew.
+pub(super) fn pause() -> Duration {
+    PAUSE_MAX.mul_f64(rand::random_range(0.1..1.0))
+}
+
+/// Takes deliveries from one queue. Its channel is built anew whenever it breaks; what was
+/// unfinished then comes again, as another delivery. Dropping it gives everything
+/// unfinished back to the queue.
+#[derive(Debug)]
+pub struct Consumer {
+    inbox: Mutex<Inbox>,
+    current: Arc<Current>,
+    publisher: Publisher,
+    /// Cancelled to take nothing more.
+    drain: CancellationToken,
+    /// Cancelled when the broker hands out nothing more.
+    drained: CancellationToken,
+    /// Cancelled, on drop at the latest, to give back what is unfinished.
+    closed: DropGuard,
+    gone: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Inbox {
+    arrived: mpsc::Receiver<Delivery>,
+    /// Taken from `arrived` by a batch that is not handed out yet.
+    taken: Vec<Delivery>,
+    last_was_full: bool,
+}
+
+/// The channel in use, shared by those who finish and by the intake.
+#[derive(Debug, Default)]
+struct Current {
+    open: Mutex<Option<Open>>,
+    generation: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Open {
+    generation: u64,
+    channel: Channel,
+    window: Window,
+}
+
+impl Consumer {
+    pub(super) fn start(
+        source: Source,
+        sessions: Sessions,
+        publisher: Publisher,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let (arrivals, arrived) = mpsc::channel(usize::from(source.prefetch.max(1)));
+        let current = Arc::<Current>::default();
+        let [drain, drained, closed, gone] = [(); 4].map(|()| CancellationToken::new());
+        let intake = Intake {
+            source,
+            arrivals,
+            current: Arc::clone(&current),
+            drain: drain.clone(),
+            drained: drained.clone(),
+            closed: closed.clone(),
+        };
+        let ended = (drained.clone().drop_guard(), gone.clone().drop_guard());
+        tasks.spawn(async move {
+            let _ended = ended;
+            intake.run(sessions).await;
+        });
+        Self {
+            inbox: Mutex::new(Inbox {
+                arrived,
+                taken: Vec::new(),
+                last_was_full: false,
+            }),
+            current,
+            publisher,
+            drain,
+            drained,
+            closed: closed.drop_guard(),
+            gone,
+        }
+    }
+
+    /// Waits for at least one delivery, then takes what has arrived, at most `max`. Only
+    /// if the batch before was full it waits up to `linger` for this one to fill.
+    ///
+    /// Empty once the consumer was cancelled or the broker closed. Safe to drop.
+    pub async fn batch(&self, max: usize, linger: Duration) -> Vec<Delivery> {
+        let mut inbox = self.inbox.lock().await;
+        tokio::select! {
+            biased;
+            () = self.drain.cancelled() => Vec::new(),
+            batch = self.gather(&mut inbox, max.max(1), linger) => batch,
+        }
+    }
+
+    /// Keeps what it has in the inbox until it returns, so that dropping it loses nothing.
+    async fn gather(&self, inbox: &mut Inbox, max: usize, linger: Duration) -> Vec<Delivery> {
+        let patience = Instant::now() + linger;
+        loop {
+            while inbox.taken.len() < max {
+                let Ok(delivery) = inbox.arrived.try_recv() else {
+                    break;
+                };
+                inbox.taken.push(delivery);
+            }
+            // One from an earlier channel is handed out by the broker once more.
+            let generation = self.current.generation.load(Ordering::Acquire);
+            inbox
+                .taken
+                .retain(|delivery| delivery.tag.generation == generation);
+            let next = if inbox.taken.is_empty() {
+                inbox.arrived.recv().await
+            } else if inbox.taken.len() < max && inbox.last_was_full {
+                let next = timeout_at(patience, inbox.arrived.recv()).await;
+                next.unwrap_or_default()
+            } else {
+                None
+            };
+            match next {
+                Some(delivery) => inbox.taken.push(delivery),
+                None => break,
+            }
+        }
+        inbox.last_was_full = inbox.taken.len() >= max;
+        std::mem::take(&mut inbox.taken)
+    }
+
+    /// Tells the broker that these are done. Allowed only once their effects are
+    /// committed.
+    ///
+    /// The broker is told as soon as everything delivered before is done too. Deliveries
+    /// from before a reconnect are passed over: the broker hands those out again.
+    pub async fn finish(&self, tags: impl IntoIterator<Item = Tag>) {
+        let mut open = self.current.open.lock().await;
+        let Some(open) = open.as_mut() else { return };
+        for tag in tags {
+            if tag.generation == open.generation {
+                open.window.finish(tag.number);
+            }
+        }
+        // Under the lock, for a smaller number after a larger one would end the channel.
+        if let Some(number) = open.window.advance() {
+            let options = BasicAckOptions { multiple: true };
+            if let Err(error) = open.channel.basic_ack(number, options).await {
+                tracing::debug!(%error, "An acknowledgement was lost; its tasks come again");
+            }
+        }
+    }
+
+    /// Has the task delivered again after the tier's delay, its `attempt` one higher, and
+    /// finishes this delivery. An unreadable one is delivered again unchanged.
+    ///
+    /// # Errors
+    /// When the copy was not confirmed; the delivery is then as unfinished as before.
+    pub async fn retry(&self, delivery: &Delivery, tier: Tier) -> Result<(), PublishError> {
+        self.publisher.send(message::retry(delivery, tier)).await?;
+        self.finish([delivery.tag]).await;
+        Ok(())
+    }
+
+    /// Moves the message to the parking queue with `reason`, which must hold no personal
+    /// data, and finishes this delivery.
+    ///
+    /// # Errors
+    /// When the copy was not confirmed; the delivery is then as unfinished as before.
+    pub async fn park(&self, delivery: &Delivery, reason: &str) -> Result<(), PublishError> {
+        self.publisher
+            .send(message::parked(delivery, reason))
+            .await?;
+        self.finish([delivery.tag]).await;
+        Ok(())
+    }
+
+    /// Takes nothing more. What was handed out can still be finished, retried and parked.
+    pub async fn cancel(&self) {
+        self.drain.cancel();
+        self.drained.cancelled().await;
+    }
+
+    /// Ends it: everything unfinished goes back to the queue.
+    pub async fn close(self) {
+        let Self { closed, gone, .. } = self;
+        drop(closed);
+        gone.cancelled().await;
+    }
+}
+
+/// What is consumed, and how.
+pub(super) struct Source {
+    pub(super) queue: &'static str,
+    pub(super) prefetch: u16,
+    pub(super) config: Arc<Config>,
+    pub(super) metrics: Metrics,
+}
+
+/// Moves deliveries from the broker into the inbox.
+struct Intake {
+    source: Source,
+    arrivals: mpsc::Sender<Delivery>,
+    current: Arc<Current>,
+    drain: CancellationToken,
+    drained: CancellationToken,
+    closed: CancellationToken,
+}
+
+/// Why a channel is used no longer.
+enum End {
+    /// Drained or closed.
+    Asked,
+    /// It failed.
+    Failed(String),
+}
+
+impl Intake {
+    async fn run(self, mut sessions: Sessions) {
+        loop {
+            let session = tokio::select! {
+                biased;
+                () = self.closed.cancelled() => return,
+                () = self.drain.cancelled() => return,
+                session = session(&mut sessions) => session,
+            };
+            let Some(session) = session else { return };
+            let reason = match self.serve(&session).await {
+                End::Asked => return,
+                End::Failed(reason) => reason,
+            };
+            let queue = self.source.queue;
+            tracing::warn!(queue, reason, "A consumer is built anew");
+            self.source.metrics.rebuilt(queue);
+            let _ = timeout(pause(), self.closed.cancelled()).await;
+        }
+    }
+
+    async fn serve(&self, session: &Session) -> End {
+        let limit = self.source.config.connect_timeout;
+        let (channel, mut stream) = match timeout(limit, self.open(session)).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => {
+                if is_not_found(&error) {
+                    // The connection's next owner says what is missing.
+                    session.doubt.cancel();
+                }
+                return End::Failed(error.to_string());
+            }
+            Err(_) => return End::Failed("no channel in time".to_owned()),
+        };
+        let generation = self.current.begin(channel.clone()).await;
+        let end = tokio::select! {
+            biased;
+            () = self.closed.cancelled() => End::Asked,
+            () = session.doubt.cancelled() => End::Failed("the connection ended".to_owned()),
+            end = self.pump(generation, &channel, &mut stream) => end,
+        };
+        self.current.end().await;
+        // This is what gives the unfinished back.
+        let _ = timeout(limit, channel.close(200, "closed".into())).await;
+        end
+    }
+
+    async fn open(&self, session: &Session) -> lapin::Result<(Channel, lapin::Consumer)> {
+        let channel = session.connection.create_channel().await?;
+        let prefetch = self.source.prefetch.max(1);
+        channel
+            .basic_qos(prefetch, BasicQosOptions::default())
+            .await?;
+        let consumer = channel
+            .basic_consume(
+                self.source.queue.into(),
+                "".into(),
+                BasicConsumeOptions::default(),
+                FieldTable::default(),
+            )
+            .await?;
+        Ok((channel, consumer))
+    }
+
+    async fn pump(&self, generation: u64, channel: &Channel, stream: &mut lapin::Consumer) -> End {
+        let silence = self.source.config.silence;
+        let mut heard = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.drain.cancelled() => return self.linger(channel, stream).await,
+                next = stream.next() => match next {
+                    Some(Ok(delivery)) => {
+                        self.current.delivered(delivery.delivery_tag).await;
+                        let delivery = message::delivery(generation, delivery);
+                        let taken = tokio::select! {
+                            taken = self.arrivals.send(delivery) => taken.is_ok(),
+                            () = self.drain.cancelled() => true,
+                        };
+                        if !taken {
+                            return End::Asked;
+                        }
+                        heard = Instant::now();
+                    }
+                    Some(Err(error)) => return End::Failed(error.to_string()),
+                    None => return End::Failed("the broker cancelled it".to_owned()),
+                },
+                () = sleep_until(heard + silence) => {
+                    if self.is_stuck(channel).await {
+                        return End::Failed(format!("nothing was delivered for {silence:?}"));
+                    }
+                    heard = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// Takes nothing more and keeps the channel for what is being finished.
+    async fn linger(&self, channel: &Channel, stream: &mut lapin::Consumer) -> End {
+        let limit = self.source.config.connect_timeout;
+        let cancel = channel.basic_cancel(stream.tag(), BasicCancelOptions::default());
+        let _ = timeout(limit, cancel).await;
+        self.drained.cancel();
+        self.closed.cancelled().await;
+        End::Asked
+    }
+
+    /// Whether the queue holds messages that we have room for and are not given.
+    async fn is_stuck(&self, channel: &Channel) -> bool {
+        if self.current.held().await >= u64::from(self.source.prefetch.max(1)) {
+            return false;
+        }
+        let limit = self.source.config.connect_timeout;
+        match timeout(limit, depth(channel, self.source.queue)).await {
+            Ok(Ok((ready, _))) => ready > 0,
+            Ok(Err(_)) | Err(_) => true,
+        }
+    }
+}
+
+impl Current {
+    async fn begin(&self, channel: Channel) -> u64 {
+        let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
+        *self.open.lock().await = Some(Open {
+            generation,
+            channel,
+            window: Window::default(),
+        });
+        generation
+    }
+
+    async fn end(&self) {
+        *self.open.lock().await = None;
+    }
+
+    async fn delivered(&self, number: u64) {
+        if let Some(open) = self.open.lock().await.as_mut() {
+            open.window.delivered(number);
+        }
+    }
+
+    async fn held(&self) -> u64 {
+        let open = self.open.lock().await;
+        open.as_ref().map_or(0, |open| open.window.held())
+    }
+}

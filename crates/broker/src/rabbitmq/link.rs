@@ -1,0 +1,279 @@
+//! One connection, made anew for ever.
+//!
+//! The client's own recovery is off: it leaves consumers silent and confirms hanging.
+//! Here a connection is used until the first sign of trouble, then dropped whole.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::uri::AMQPUri;
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, Event, ExchangeKind};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::names;
+use crate::metrics::Metrics;
+use crate::{Config, Link, State};
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// A connection that held this long was a good one: the next backoff begins anew.
+const SETTLED_AFTER: Duration = Duration::from_secs(10);
+/// How often a connection that says nothing is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Which of the two connections of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Publishing,
+    Consuming,
+}
+
+impl Way {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Publishing => "publishing",
+            Self::Consuming => "consuming",
+        }
+    }
+
+    fn of(self, state: &mut State) -> &mut Link {
+        match self {
+            Self::Publishing => &mut state.publishing,
+            Self::Consuming => &mut state.consuming,
+        }
+    }
+}
+
+/// Makes connections for one way, one after the other.
+pub(super) struct Dialer {
+    pub(super) way: Way,
+    pub(super) config: Arc<Config>,
+    pub(super) role: Arc<str>,
+    pub(super) state: watch::Sender<State>,
+    pub(super) metrics: Metrics,
+    pub(super) stop: CancellationToken,
+    backoff: Duration,
+    since: Instant,
+}
+
+/// A connection in use.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) connection: Arc<Connection>,
+    /// Cancelled by whoever finds the connection or the topology unusable.
+    pub(super) doubt: CancellationToken,
+}
+
+impl Dialer {
+    pub(super) fn new(
+        way: Way,
+        config: Arc<Config>,
+        role: Arc<str>,
+        state: watch::Sender<State>,
+        metrics: Metrics,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            way,
+            config,
+            role,
+            state,
+            metrics,
+            stop,
+            backoff: BACKOFF_FIRST,
+            since: Instant::now(),
+        }
+    }
+
+    /// The next connection that works and sees the topology, or `None` once the broker is
+    /// closed.
+    pub(super) async fn next(&mut self) -> Option<(Session, BoxStream<'static, Event>)> {
+        loop {
+            let attempt = self.dial();
+            let stop = self.stop.clone();
+            let outcome = tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                outcome = attempt => outcome,
+            };
+            match outcome {
+                Ok(connection) => {
+                    self.since = Instant::now();
+                    let events = connection.events_listener().boxed();
+                    let session = Session {
+                        connection: Arc::new(connection),
+                        doubt: CancellationToken::new(),
+                    };
+                    return Some((session, events));
+                }
+                Err(reason) => self.lost(reason).await,
+            }
+        }
+    }
+
+    /// Says that everything on the connection works from now on.
+    pub(super) fn up(&self) {
+        tracing::info!(link = self.way.as_str(), "Connected to the broker");
+        self.set(Link::Connected);
+    }
+
+    /// Says that there is no connection, and waits before the next one is made.
+    async fn lost(&mut self, reason: String) {
+        if self.stop.is_cancelled() {
+            self.set(Link::Down { reason });
+            return;
+        }
+        let link = self.way.as_str();
+        tracing::warn!(link, reason, "No connection to the broker");
+        self.metrics.lost(link);
+        self.set(Link::Down { reason });
+        if self.since.elapsed() > SETTLED_AFTER {
+            self.backoff = BACKOFF_FIRST;
+        }
+        // Jitter, so that a fleet does not come back all at once.
+        let pause = self.backoff.mul_f64(rand::random_range(0.5..1.0));
+        self.backoff = BACKOFF_MAX.min(self.backoff * 2);
+        let _ = timeout(pause, self.stop.cancelled()).await;
+        self.since = Instant::now();
+    }
+
+    /// Resolves with the reason when the connection is no good any more.
+    pub(super) async fn watch(
+        &self,
+        session: &Session,
+        events: &mut BoxStream<'static, Event>,
+    ) -> String {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return "closed".to_owned(),
+                () = session.doubt.cancelled() => return "a channel failed".to_owned(),
+                event = events.next() => match event {
+                    Some(Event::ConnectionBlocked(reason)) => {
+                        tracing::warn!(reason, "The broker takes no messages");
+                        self.set(Link::Blocked { reason });
+                    }
+                    Some(Event::ConnectionUnblocked) => {
+                        tracing::info!("The broker takes messages again");
+                        self.set(Link::Connected);
+                    }
+                    // A channel's error comes here too; whoever uses that channel judges it.
+                    Some(Event::Error(error)) if !error.is_amqp_soft_error() => {
+                        return error.to_string();
+                    }
+                    Some(_) => {}
+                    None => return "the connection ended".to_owned(),
+                },
+                () = sleep(LOOK_EVERY) => {
+                    if !session.connection.status().connected() {
+                        return "the connection ended".to_owned();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends a connection for everybody who uses it, then waits as [`Dialer::lost`] does.
+    pub(super) async fn end(&mut self, session: &Session, reason: String) {
+        session.doubt.cancel();
+        let closing = session.connection.close(200, "closed".into());
+        let _ = timeout(self.config.connect_timeout, closing).await;
+        self.lost(reason).await;
+    }
+
+    fn set(&self, link: Link) {
+        self.state.send_modify(|state| *self.way.of(state) = link);
+    }
+
+    async fn dial(&self) -> Result<Connection, String> {
+        let connection = self.open().await?;
+        let limit = self.config.connect_timeout;
+        match timeout(limit, see_topology(&connection)).await {
+            Ok(Ok(())) => Ok(connection),
+            Ok(Err(reason)) => Err(reason),
+            Err(_) => Err(format!("no answer within {limit:?}")),
+        }
+    }
+
+    async fn open(&self) -> Result<Connection, String> {
+        let uri = address(&self.config)?;
+        let name = format!("grantline {} {}", self.role, self.way.as_str());
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let limit = self.config.connect_timeout;
+        timeout(limit, Connection::connect_uri(uri, properties))
+            .await
+            .map_err(|_| format!("no answer within {limit:?}"))?
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// The configured address, read each time, for a secret file may have changed. What cannot
+/// be read is not repeated: it holds a password.
+pub(super) fn address(config: &Config) -> Result<AMQPUri, String> {
+    let mut uri: AMQPUri = config
+        .url
+        .reveal()
+        .parse()
+        .map_err(|_| "broker.url is no amqp:// or amqps:// address".to_owned())?;
+    let heartbeat = config.heartbeat.as_secs().clamp(1, 600);
+    uri.query.heartbeat = Some(u16::try_from(heartbeat).unwrap_or(600));
+    let limit = config.connect_timeout.as_millis();
+    uri.query.connection_timeout = Some(u64::try_from(limit).unwrap_or(u64::MAX));
+    Ok(uri)
+}
+
+/// Looks for every name of the topology. A passive declaration compares no arguments;
+/// `grantline migrate --check` does.
+async fn see_topology(connection: &Connection) -> Result<(), String> {
+    let channel = connection
+        .create_channel()
+        .await
+        .map_err(|error| error.to_string())?;
+    for exchange in names::exchanges() {
+        let options = ExchangeDeclareOptions {
+            passive: true,
+            ..ExchangeDeclareOptions::default()
+        };
+        // The kind is not compared either.
+        let seen = channel.exchange_declare(
+            exchange.into(),
+            ExchangeKind::Direct,
+            options,
+            FieldTable::default(),
+        );
+        seen.await.map_err(|error| missing(exchange, &error))?;
+    }
+    for queue in names::queues() {
+        depth(&channel, queue)
+            .await
+            .map_err(|error| missing(queue, &error))?;
+    }
+    Ok(())
+}
+
+/// Messages ready in a queue, and its consumers.
+pub(super) async fn depth(channel: &Channel, queue: &str) -> lapin::Result<(u32, u32)> {
+    let options = QueueDeclareOptions::durable().passive();
+    let seen = channel
+        .queue_declare(queue.into(), options, FieldTable::default())
+        .await?;
+    Ok((seen.message_count(), seen.consumer_count()))
+}
+
+/// Whether the broker says that something does not exist.
+pub(super) fn is_not_found(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(fault) if fault.get_id() == 404)
+}
+
+fn missing(name: &str, error: &lapin::Error) -> String {
+    if is_not_found(error) {
+        format!("`{name}` is missing on the broker; run `grantline migrate`")
+    } else {
+        format!("cannot look at `{name}`: {error}")
+    }
+}
