@@ -162,11 +162,15 @@ impl<'a> Object<'a> {
             .and_then(|text| text.parse().ok()))
     }
 
-    /// A short text; numbers are read as text, and Xsolla's `"[null]"` as none.
+    /// A short text without control characters, which no database column takes alike;
+    /// numbers are read as text, and Xsolla's `"[null]"` as none.
     pub(crate) fn text(&self, name: &str) -> Result<Option<Box<str>>, ReadError> {
         let text = self.scalar(name)?.and_then(Scalar::into_text);
-        let kept =
-            |text: &Cow<'a, str>| (1..=TEXT_MAX_BYTES).contains(&text.len()) && text != "[null]";
+        let kept = |text: &Cow<'a, str>| {
+            (1..=TEXT_MAX_BYTES).contains(&text.len())
+                && text != "[null]"
+                && !text.chars().any(char::is_control)
+        };
         Ok(text.filter(kept).map(Into::into))
     }
 
