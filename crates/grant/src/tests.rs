@@ -273,6 +273,19 @@ fn virtual_currency_orders_share_an_invoice_and_name_no_transaction() {
 }
 
 #[test]
+fn an_order_that_cost_nothing_is_free_whatever_its_currency() {
+    let body = altered(
+        fixtures::ORDER_PAID_SEPARATE,
+        &[("/order/amount", json!(0))],
+    );
+    let reading = read(&body, Config::default());
+    assert!(
+        reading.contains("price -, virtual=false, free=true"),
+        "{reading}"
+    );
+}
+
+#[test]
 fn bundles_are_headings_or_goods_but_never_both() {
     let marked = altered(fixtures::ORDER_PAID_COMBINED_V2_BUNDLE_BONUS, &[]);
     expect![[r#"
