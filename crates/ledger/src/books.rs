@@ -37,6 +37,7 @@ pub(crate) struct FirstSeen {
     pub(crate) message: MessageId,
     pub(crate) fingerprint: [u8; 32],
     pub(crate) outcome: Outcome,
+    /// The newest entry it was parked as, settled or not.
     pub(crate) parked: Option<ParkedId>,
     pub(crate) ids: Ids,
     pub(crate) trace_id: Option<String>,
@@ -192,8 +193,6 @@ pub(crate) struct NewParked {
     pub(crate) notice: NoticeKey,
     pub(crate) reason: order::ParkReason,
     pub(crate) detail: String,
-    /// The parked entry that was replayed and is parked again.
-    pub(crate) again: Option<ParkedId>,
 }
 
 /// Everything a batch reads and changes.
@@ -210,7 +209,10 @@ pub(crate) struct Books {
     pub(crate) statuses: Vec<NewStatus>,
     pub(crate) conflicts: Vec<NewConflict>,
     pub(crate) parked: Vec<NewParked>,
-    pub(crate) settled: Vec<ParkedId>,
+    /// Notices that were parked and now ended well.
+    pub(crate) settled: Vec<NoticeKey>,
+    /// Parked entries whose replay ended well.
+    pub(crate) replayed: Vec<ParkedId>,
 }
 
 impl Books {

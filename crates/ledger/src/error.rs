@@ -57,9 +57,9 @@ fn is_about_the_data(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);
-    // 22 data exception, 23 integrity violation, P0001 raised by a trigger.
-    // https://www.postgresql.org/docs/current/errcodes-appendix.html
-    code.is_some_and(|code| code.starts_with("22") || code.starts_with("23") || code == "P0001")
+    // 22 data exception, 23 integrity violation, 54 too long for an index, P0001 raised by a
+    // trigger. https://www.postgresql.org/docs/current/errcodes-appendix.html
+    code.is_some_and(|code| matches!(code.get(..2), Some("22" | "23" | "54")) || code == "P0001")
         || matches!(error, sqlx::Error::Encode(_))
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use sqlx::PgConnection;
 use task::{Hint, Hints};
 use time::OffsetDateTime;
+use tracing::Instrument as _;
 
 use super::{Ledger, bookings, conflicts, notices, orders, parked, streams, transactions};
 use crate::books::{Books, OrderKey, TransactionKey};
@@ -37,8 +38,9 @@ impl Ledger {
         // In a task of its own, because a cancelled `begin` leaves sqlx 0.9.0 with a
         // connection inside a transaction.
         let (ledger, entries) = (self.clone(), Arc::clone(entries));
+        let span = tracing::info_span!("ledger.book", entries = entries.len());
         let booking = async move { ledger.book_now(&entries, at).await };
-        tokio::spawn(booking)
+        tokio::spawn(booking.instrument(span))
             .await
             .map_err(LedgerError::Interrupted)?
     }

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::rows::{named, number, numbers, texts};
 use super::{Ledger, bookings, conflicts, notices};
 use crate::books::{Books, OrderKey, OrderRow};
-use crate::{LedgerError, OrderStatus, OrderView, content};
+use crate::{LedgerError, NoticeView, OrderStatus, OrderView, content};
 
 #[derive(sqlx::FromRow)]
 #[expect(clippy::struct_excessive_bools, reason = "one column per fact")]
@@ -159,6 +159,24 @@ pub(super) async fn save(
     Ok(())
 }
 
+/// An order of which nothing is known but notices that were parked or only recorded.
+fn view_of_notices(order: OrderId, notices: &[NoticeView]) -> Option<OrderView> {
+    Some(OrderView {
+        order,
+        player: None,
+        status: Status::New,
+        facts: Facts::default(),
+        sandbox: false,
+        transaction: None,
+        content: None,
+        first_at: notices.iter().map(|notice| notice.first_at).min()?,
+        last_at: notices.iter().map(|notice| notice.last_at).max()?,
+        bookings: Vec::new(),
+        notices: Vec::new(),
+        conflicts: Vec::new(),
+    })
+}
+
 impl Ledger {
     /// What a client may know of its own order. Another player's order is as unknown as
     /// one that does not exist.
@@ -205,11 +223,14 @@ impl Ledger {
                 .bind(order.get())
                 .fetch_optional(&self.pool)
                 .await?;
-        let Some(mut view) = found.map(Found::view).transpose()? else {
+        let found = found.map(Found::view).transpose()?;
+        let transaction = found.as_ref().and_then(|view| view.transaction);
+        let notices = notices::about(&self.pool, project, Some(order), transaction).await?;
+        let Some(mut view) = found.or_else(|| view_of_notices(order, &notices)) else {
             return Ok(None);
         };
+        view.notices = notices;
         view.bookings = bookings::of_order(&self.pool, project, order).await?;
-        view.notices = notices::about(&self.pool, project, Some(order), view.transaction).await?;
         view.conflicts = conflicts::about(&self.pool, project, order).await?;
         Ok(Some(view))
     }

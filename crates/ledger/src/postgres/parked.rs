@@ -29,20 +29,58 @@ pub(super) async fn save(
         else {
             continue;
         };
-        let number = match parked.again {
-            Some(id) => again(connection, id, parked, notice, at).await?,
+        let number = match again(connection, parked, entry, notice, at).await? {
+            Some(number) => number,
             None => insert(connection, parked, entry, notice, at).await?,
         };
         numbers.insert(parked.notice.clone(), ParkedId(number));
     }
-    if !books.settled.is_empty() {
-        sqlx::query("UPDATE parked SET settled_at = $2 WHERE id = ANY ($1) AND settled_at IS NULL")
-            .bind(books.settled.iter().map(|id| id.0).collect::<Vec<_>>())
-            .bind(at)
-            .execute(connection)
-            .await?;
-    }
+    settle(connection, books, at).await?;
     Ok(numbers)
+}
+
+/// Closes every entry of the notices that ended well after all: each other body of a
+/// notice that could not be processed was parked on its own.
+async fn settle(
+    connection: &mut PgConnection,
+    books: &Books,
+    at: OffsetDateTime,
+) -> Result<(), LedgerError> {
+    if books.settled.is_empty() && books.replayed.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE parked SET settled_at = $5
+         WHERE settled_at IS NULL
+           AND (id = ANY ($1) OR (project, kind, ref) IN (
+                    SELECT * FROM unnest($2::bigint[], $3::text[], $4::text[])))",
+    )
+    .bind(books.replayed.iter().map(|id| id.0).collect::<Vec<_>>())
+    .bind(
+        books
+            .settled
+            .iter()
+            .map(|key| key.project.get())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        books
+            .settled
+            .iter()
+            .map(|key| key.kind.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        books
+            .settled
+            .iter()
+            .map(|key| key.reference.as_str())
+            .collect::<Vec<_>>(),
+    )
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Parking is rare, so one statement each is no loss.
@@ -79,25 +117,40 @@ async fn insert(
     Ok(number)
 }
 
+/// Writes to the entry that was replayed why it waits again, under the ids of this
+/// version's reading. `None` when it is no replay, or of an entry that is not there.
 async fn again(
     connection: &mut PgConnection,
-    id: ParkedId,
     parked: &NewParked,
+    entry: &Entry,
     notice: &Notice,
     at: OffsetDateTime,
-) -> Result<i64, LedgerError> {
-    sqlx::query(
-        "UPDATE parked SET reason = $2, detail = $3, attempts = attempts + $4, parked_at = $5, settled_at = NULL
-         WHERE id = $1",
+) -> Result<Option<i64>, LedgerError> {
+    let Some(id) = notice.replay else {
+        return Ok(None);
+    };
+    let ids = entry.ids();
+    let number = sqlx::query_scalar(
+        "UPDATE parked
+         SET kind = $3, ref = $4, order_id = $5, transaction_id = $6, player = $7, reason = $8,
+             detail = $9, attempts = attempts + $10, parked_at = $11, settled_at = NULL
+         WHERE id = $1 AND message_id = $2
+         RETURNING id",
     )
     .bind(id.0)
+    .bind(notice.message.as_bytes().as_slice())
+    .bind(parked.notice.kind.as_str())
+    .bind(parked.notice.reference.as_str())
+    .bind(ids.order.map(OrderId::get))
+    .bind(ids.transaction.map(TransactionId::get))
+    .bind(ids.player.as_ref().map(PlayerId::as_str))
     .bind(parked.reason.as_str())
     .bind(&parked.detail)
     .bind(attempts(notice))
     .bind(at)
-    .execute(connection)
+    .fetch_optional(connection)
     .await?;
-    Ok(id.0)
+    Ok(number)
 }
 
 fn attempts(notice: &Notice) -> i32 {

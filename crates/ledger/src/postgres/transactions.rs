@@ -128,12 +128,13 @@ impl Ledger {
         .bind(transaction.get())
         .fetch_optional(&self.pool)
         .await?;
-        let Some(found) = found else {
-            return Ok(None);
-        };
-        let (_, row) = found.row()?;
-        let notices = notices::about(&self.pool, project, row.order, Some(transaction)).await?;
-        Ok(Some(TransactionView {
+        let row = found.map(Found::row).transpose()?.map(|(_, row)| row);
+        let order = row.as_ref().and_then(|row| row.order);
+        let notices = notices::about(&self.pool, project, order, Some(transaction)).await?;
+        // A notice that is only recorded, or parked, may be all there is.
+        let known = row.is_some() || !notices.is_empty();
+        let row = row.unwrap_or_default();
+        Ok(known.then_some(TransactionView {
             transaction,
             order: row.order,
             player: row.player,
