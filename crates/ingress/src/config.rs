@@ -25,6 +25,11 @@ pub struct Config {
     /// Networks webhooks are taken from, such as `185.30.20.0/24`; empty takes them from
     /// anywhere, the signature decides.
     pub sources: Vec<Network>,
+    /// Longest time from a request's head to its answer. Xsolla advises less than three
+    /// seconds; what is not done by then is answered 503 and comes again.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub deadline: Duration,
     /// Limits of the listener.
     pub limits: Limits,
 }
@@ -35,6 +40,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
             proxies: 0,
             sources: Vec::new(),
+            deadline: Duration::from_millis(2_500),
             limits: Limits::default(),
         }
     }
@@ -73,8 +79,9 @@ pub enum WhenDown {
     /// 503: the player sees an error, the purchase does not start.
     #[default]
     Unavailable,
-    /// 400 `INVALID_USER`, as if the player did not exist.
-    Refuse,
+    /// Yes, with a warning in the log and a metric: whoever pays for a player that does
+    /// not exist is granted something nobody can use.
+    Allow,
 }
 
 /// Whom a project asks about its players, and how long an answer is good for.
@@ -95,7 +102,7 @@ pub struct Players {
     #[schemars(range(max = 10_000_000))]
     pub remember_max: u64,
     /// The answer while the source is down and the player is not remembered:
-    /// `unavailable` (503) or `refuse` (400). Never yes.
+    /// `unavailable` (503), or `allow` (yes, with a warning).
     pub when_down: WhenDown,
 }
 
@@ -103,7 +110,7 @@ impl Default for Players {
     fn default() -> Self {
         Self {
             source: PlayersSource::Ledger,
-            deadline: Duration::from_millis(1_000),
+            deadline: Duration::from_millis(800),
             remember_for: Duration::from_hours(24),
             remember_max: 100_000,
             when_down: WhenDown::Unavailable,
@@ -115,14 +122,17 @@ impl Default for Players {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Studio {
-    /// Base address, `https://…` or `http://…`, without a query. `/players`, `/catalogue`
-    /// and `/pincode` are called below it.
-    #[schemars(regex(pattern = r"^https?://[^?#]+$"))]
+    /// Base address, `https://…` or `http://…`, without a query, user or password. Below it
+    /// the body of each question is posted as it came from Xsolla: to `/players` (200 or 204
+    /// for a known player, 404 or 400 for an unknown one), to `/catalogue` (200 and the
+    /// list, 404 for an unknown player) and to `/pincode` (200 and the key).
+    #[schemars(regex(pattern = r"^https?://[^?#@]+$"))]
     pub url: String,
     /// Value of the `Authorization` header that is sent along.
     #[serde(default)]
     pub authorization: Option<Secret>,
-    /// How long an answer for the catalogue or a pin code may take.
+    /// How long an answer for the catalogue or a pin code may take. Below
+    /// `ingress.deadline`.
     #[serde(default = "Studio::deadline", with = "humantime_serde")]
     #[schemars(with = "String")]
     pub deadline: Duration,
@@ -130,7 +140,8 @@ pub struct Studio {
     #[serde(default = "Studio::max_answer_bytes")]
     #[schemars(range(min = 1_024, max = 16_777_216))]
     pub max_answer_bytes: usize,
-    /// The most requests of one process that are under way at once; more are answered 503.
+    /// The most requests of one process that are under way at once; more of them wait, and
+    /// are answered 503 when their time is over.
     #[serde(default = "Studio::in_flight")]
     #[schemars(range(min = 1, max = 10_000))]
     pub in_flight: usize,
@@ -138,7 +149,7 @@ pub struct Studio {
 
 impl Studio {
     const fn deadline() -> Duration {
-        Duration::from_millis(2_500)
+        Duration::from_secs(2)
     }
 
     const fn max_answer_bytes() -> usize {

@@ -1,0 +1,139 @@
+//! What is known about one request, for its one line in the log.
+//!
+//! Ids and verdicts alone: never a body, a secret, a signature, a player or an address.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::StatusCode;
+use order::{Kind, OrderId, ProjectId, TransactionId};
+use task::MessageId;
+use xsolla::Glance;
+
+use crate::answer::{Evidence, Question, Refusal, Served, label};
+
+/// Gives each request an id that no other one of any process has.
+#[derive(Debug)]
+pub(crate) struct RequestIds {
+    process: u64,
+    issued: AtomicU64,
+}
+
+impl RequestIds {
+    pub(crate) fn new() -> Self {
+        Self {
+            // The standard library's only source of randomness.
+            process: RandomState::new().build_hasher().finish(),
+            issued: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn next(&self) -> String {
+        let number = self.issued.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}-{number}", self.process)
+    }
+}
+
+/// What is known about one request. Filled as trust grows.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) request: String,
+    pub(crate) project: Option<ProjectId>,
+    pub(crate) message: Option<MessageId>,
+    pub(crate) slot: Option<String>,
+    pub(crate) question: Option<Question>,
+    pub(crate) other_project: bool,
+    kind: Option<Kind>,
+    order: Option<OrderId>,
+    transaction: Option<TransactionId>,
+}
+
+impl Report {
+    pub(crate) const fn new(request: String) -> Self {
+        Self {
+            request,
+            project: None,
+            message: None,
+            slot: None,
+            question: None,
+            other_project: false,
+            kind: None,
+            order: None,
+            transaction: None,
+        }
+    }
+
+    pub(crate) fn read(&mut self, glance: &Glance) {
+        self.kind = Some(glance.kind.clone());
+        self.order = glance.order;
+        self.transaction = glance.transaction;
+    }
+
+    /// The type for metrics. Names that Grantline does not know share one label, for their
+    /// number has no bound.
+    pub(crate) fn kind_label(&self) -> String {
+        match (self.question, &self.kind) {
+            (Some(question), _) => question.as_str().to_owned(),
+            (None, Some(Kind::Other(_))) => "other".to_owned(),
+            (None, Some(kind)) => kind.to_string(),
+            (None, None) => "unverified".to_owned(),
+        }
+    }
+
+    pub(crate) fn log(
+        &self,
+        outcome: &Result<Served, Refusal>,
+        status: StatusCode,
+        after: Duration,
+    ) {
+        let error = outcome
+            .as_ref()
+            .err()
+            .map(|refusal| refusal as &(dyn std::error::Error + 'static));
+        macro_rules! line {
+            ($level:ident, $text:literal) => {
+                tracing::$level!(
+                    request.id = %self.request,
+                    project = self.project.map(ProjectId::get),
+                    notice.kind = self.kind.as_ref().map(Kind::as_str),
+                    question = self.question.map(Question::as_str),
+                    order.id = self.order.map(OrderId::get),
+                    transaction.id = self.transaction.map(TransactionId::get),
+                    message = self.message.as_ref().map(tracing::field::display),
+                    secret.slot = self.slot,
+                    other_project = self.other_project,
+                    verdict = label(outcome),
+                    status = status.as_u16(),
+                    ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
+                    error,
+                    $text
+                )
+            };
+        }
+        match outcome {
+            Ok(Served::Queued) if self.other_project => {
+                line!(warn, "Notice of another project accepted");
+            }
+            Ok(Served::Queued) => line!(info, "Notice accepted"),
+            Ok(Served::Found(_, Evidence::Remembered | Evidence::Assumed)) => {
+                line!(warn, "Question answered without asking");
+            }
+            Ok(Served::Found(_, Evidence::Asked) | Served::Told(..))
+            | Err(Refusal::NoSuchPlayer(_)) => line!(info, "Question answered"),
+            Err(Refusal::Signature(_)) => line!(warn, "Signature refused"),
+            Err(
+                Refusal::NoSuchPath
+                | Refusal::WrongMethod
+                | Refusal::NoSuchProject
+                | Refusal::Body(_)
+                | Refusal::ForeignSource
+                | Refusal::NobodyToAsk(_)
+                | Refusal::NobodyAnswers(..)
+                | Refusal::NotQueued(_)
+                | Refusal::TooLate
+                | Refusal::Panicked,
+            ) => line!(error, "Webhook not served"),
+        }
+    }
+}

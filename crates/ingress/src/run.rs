@@ -1,0 +1,123 @@
+//! Putting the role together and serving it.
+
+use std::collections::BTreeMap;
+
+use broker::{Broker, State};
+use httpd::{Check, Listener, Need, Readiness};
+use ledger::Ledger;
+use lifecycle::Lifecycle;
+use order::ProjectId;
+use telemetry::Meter;
+use tokio::sync::watch;
+
+use crate::config::{self, Config};
+use crate::metrics::Metrics;
+use crate::project::Project;
+use crate::receive::Ingress;
+use crate::report::RequestIds;
+use crate::studio::http_client;
+
+/// What the role works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Takes the notices.
+    pub broker: Broker,
+    /// Knows the players of projects without a service of their own.
+    pub ledger: Ledger,
+    /// Where instruments come from.
+    pub meter: Meter,
+    /// Is told how broker and players' sources are. The role itself is ready while it does
+    /// not drain: questions are answered even with the broker down.
+    pub readiness: Readiness,
+}
+
+/// Why the role cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A project without secrets would have every notice refused, which Xsolla takes as
+    /// final.
+    #[error("project {project} needs at least one secret in `webhook_secrets`")]
+    NoSecret {
+        /// Which.
+        project: ProjectId,
+    },
+    /// The source of players is a service that is not configured.
+    #[error("project {project} has `players.source` = `studio` and no `studio.url`")]
+    NoStudio {
+        /// Which.
+        project: ProjectId,
+    },
+    /// The address of the studio's service is none.
+    #[error("project {project}: `studio.url` is not an address")]
+    StudioUrl {
+        /// Which.
+        project: ProjectId,
+        /// What is wrong with it.
+        #[source]
+        source: hyper::http::uri::InvalidUri,
+    },
+    /// Without root certificates no studio's service can be trusted.
+    #[error("cannot read the root certificates of this machine; install `ca-certificates`")]
+    RootCertificates(#[source] std::io::Error),
+}
+
+/// Serves webhooks until `lifecycle` drains and what is in flight is answered.
+///
+/// Meant for [`Lifecycle::supervise`].
+///
+/// # Errors
+/// When the role cannot start; see [`StartError`].
+pub async fn run(
+    config: Config,
+    projects: BTreeMap<ProjectId, config::Project>,
+    deps: Deps,
+    listener: Listener,
+    lifecycle: &Lifecycle,
+) -> Result<(), StartError> {
+    let client = http_client().map_err(StartError::RootCertificates)?;
+    let projects = projects
+        .into_iter()
+        .map(|(id, config)| {
+            Project::new(id, config, &deps.ledger, &client).map(|project| (id, project))
+        })
+        .collect::<Result<_, StartError>>()?;
+    let queue = deps
+        .readiness
+        .register("ingress.broker", Need::Informational);
+    let players = deps
+        .readiness
+        .register("ingress.players", Need::Informational);
+    // As the last question found it; before the first one nothing speaks against it.
+    players.ok();
+    let state = deps.broker.state();
+    let ingress = Ingress {
+        projects,
+        broker: deps.broker,
+        sources: config.sources,
+        proxies: config.proxies,
+        limits: config.limits.clone(),
+        deadline: config.deadline,
+        metrics: Metrics::new(&deps.meter),
+        requests: RequestIds::new(),
+        players,
+    };
+    tokio::select! {
+        () = httpd::serve(listener, config.limits, ingress, lifecycle) => {}
+        never = show(state, queue) => match never {},
+    }
+    Ok(())
+}
+
+/// Keeps `check` at what `state` says of publishing, for ever.
+async fn show(mut state: watch::Receiver<State>, check: Check) -> std::convert::Infallible {
+    loop {
+        let link = state.borrow_and_update().publishing.clone();
+        match link.reason() {
+            None => check.ok(),
+            Some(reason) => check.not_ok(format!("{}: {reason}", link.as_str())),
+        }
+        if state.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
