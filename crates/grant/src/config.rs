@@ -1,10 +1,10 @@
 //! The `grant` section of a project.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What paid orders of a project grant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Whether test purchases are granted like paid ones. Without it they are recorded and
@@ -19,7 +19,7 @@ pub struct Config {
 /// Which lines of an order with bundles are granted.
 ///
 /// Xsolla lists a bundle and its contents side by side. Granting both would grant twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Bundles {
     /// Bundle lines are headings; what they contain is granted. The same in both webhook
