@@ -50,7 +50,7 @@ impl Config {
     }
 
     const fn done_ttl() -> Duration {
-        Duration::from_secs(72 * 60 * 60)
+        Duration::from_hours(72)
     }
 
     const fn timeout() -> Duration {

@@ -34,11 +34,15 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn of(error: &RedisError) -> Self {
-        match error.kind() {
-            ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::ReadOnly,
-            ErrorKind::Server(ServerErrorKind::BusyLoading) => Self::Loading,
-            _ if error.is_timeout() => Self::TimedOut,
-            _ => Self::Other,
+        let kind = error.kind();
+        if kind == ErrorKind::Server(ServerErrorKind::ReadOnly) {
+            Self::ReadOnly
+        } else if kind == ErrorKind::Server(ServerErrorKind::BusyLoading) {
+            Self::Loading
+        } else if error.is_timeout() {
+            Self::TimedOut
+        } else {
+            Self::Other
         }
     }
 
@@ -142,11 +146,12 @@ impl Keeper {
 
 /// Never shows the address, which holds a password.
 fn reason(error: &RedisError) -> String {
-    match error.kind() {
-        ErrorKind::InvalidClientConfig => {
-            "claim.url is no redis:// or rediss:// address".to_owned()
-        }
-        ErrorKind::AuthenticationFailed => "the password is wrong".to_owned(),
-        _ => error.to_string(),
+    let kind = error.kind();
+    if kind == ErrorKind::InvalidClientConfig {
+        "claim.url is no redis:// or rediss:// address".to_owned()
+    } else if kind == ErrorKind::AuthenticationFailed {
+        "user or password are wrong".to_owned()
+    } else {
+        error.to_string()
     }
 }

@@ -1,8 +1,16 @@
 //! Throw-away servers' corners, signer and clients for the tests
 
 mod postgres;
+mod proxy;
+mod rabbitmq;
+mod redis;
+mod studio;
 
 pub use postgres::{Database, Postgres};
+pub use proxy::CuttingProxy;
+pub use rabbitmq::{RabbitMq, Vhost};
+pub use redis::{KeySpace, Redis};
+pub use studio::{Asked, StudioService};
 
 /// The URL of a server that the tests need.
 ///

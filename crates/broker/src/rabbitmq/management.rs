@@ -1,5 +1,6 @@
 //! RabbitMQ's management API, as far as `grantline migrate` needs it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use base64::Engine;
@@ -318,7 +319,8 @@ pub(super) fn segment(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             segment.push(char::from(byte));
         } else {
-            segment.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            let _ = write!(segment, "%{byte:02X}");
         }
     }
     segment

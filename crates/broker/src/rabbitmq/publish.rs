@@ -160,8 +160,12 @@ fn broken() -> PublishError {
 /// Resolves when the broker stops taking messages.
 async fn blocked(state: &mut watch::Receiver<State>) -> String {
     let is_blocked = |state: &State| matches!(state.publishing, Link::Blocked { .. });
-    match state.wait_for(is_blocked).await {
-        Ok(state) => state.publishing.reason().unwrap_or_default().to_owned(),
+    let reason = state
+        .wait_for(is_blocked)
+        .await
+        .map(|state| state.publishing.reason().unwrap_or_default().to_owned());
+    match reason {
+        Ok(reason) => reason,
         // The broker is being closed; its owners still settle what they hold.
         Err(_) => std::future::pending().await,
     }

@@ -1,0 +1,81 @@
+//! The broker's promises, against a real RabbitMQ.
+
+mod consuming;
+mod hints;
+mod publishing;
+mod topology;
+
+use std::time::Duration;
+
+use broker::{Broker, Config, Consumer, Delivery, State};
+use order::Kind;
+use task::{MessageId, Task, TraceContext};
+use time::OffsetDateTime;
+
+/// Longest wait for something that must happen, on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A broker on `config`, once it has connected.
+async fn connect(config: Config) -> Broker {
+    let broker = start(config);
+    wait_for(&broker, "connected", State::is_healthy).await;
+    broker
+}
+
+/// A broker on `config`, connected or not.
+fn start(config: Config) -> Broker {
+    let meter = telemetry::Telemetry::quiet().meter("broker");
+    Broker::connect(config, "test", &meter)
+}
+
+async fn wait_for(broker: &Broker, what: &str, reached: impl FnMut(&State) -> bool) -> State {
+    let mut state = broker.state();
+    match tokio::time::timeout(PATIENCE, state.wait_for(reached)).await {
+        Ok(state) => state.expect("the broker lives").clone(),
+        Err(_) => panic!("never {what}: {:?}", broker.state().borrow()),
+    }
+}
+
+/// A task about an order, told apart by its number.
+fn task(kind: Kind, order: i64) -> Task {
+    let body = format!("{{\"notification_type\":\"{kind}\",\"order\":{order}}}");
+    Task {
+        project: "44056".parse().unwrap(),
+        kind,
+        message: MessageId::of(body.as_bytes()),
+        order: Some(order.try_into().unwrap()),
+        transaction: None,
+        player: Some("Мира".parse().unwrap()),
+        received_at: OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap(),
+        attempt: 0,
+        replay: None,
+        trace: Some(TraceContext {
+            parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+            state: None,
+        }),
+        body: body.into(),
+    }
+}
+
+/// Takes exactly `count` deliveries.
+async fn take(consumer: &Consumer, count: usize) -> Vec<Delivery> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        let batch = consumer.batch(count - taken.len(), Duration::ZERO);
+        let batch = tokio::time::timeout(PATIENCE, batch).await;
+        let batch = batch.unwrap_or_else(|_| panic!("{} of {count} came", taken.len()));
+        assert!(!batch.is_empty(), "the consumer ended");
+        taken.extend(batch);
+    }
+    taken
+}
+
+/// The numbers of the orders that deliveries are about.
+fn orders(deliveries: &[Delivery]) -> Vec<i64> {
+    deliveries.iter().map(order).collect()
+}
+
+fn order(delivery: &Delivery) -> i64 {
+    let task = delivery.task.as_ref().expect("a readable task");
+    task.order.expect("an order").get()
+}
