@@ -13,10 +13,8 @@ const GRANT: &str = "grantline.grant.v1";
 
 async fn publish(broker: &Broker, numbers: impl IntoIterator<Item = i64>) {
     for number in numbers {
-        broker
-            .publish(&task(Kind::OrderPaid, number))
-            .await
-            .unwrap();
+        let task = task(Kind::OrderPaid, number);
+        broker.publish(&task).await.expect("a confirm");
     }
 }
 

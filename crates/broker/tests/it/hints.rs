@@ -11,10 +11,10 @@ fn hints(offset: i64) -> Hints {
     Hints {
         epoch: "e1".to_owned(),
         rows: vec![Hint {
-            project: "44056".parse().unwrap(),
-            player: "mira".parse().unwrap(),
+            project: "44056".parse().expect("a project"),
+            player: "mira".parse().expect("a player"),
             offset,
-            order: "7".parse().unwrap(),
+            order: "7".parse().expect("an order"),
             status: Status::Done,
         }],
     }
@@ -83,11 +83,8 @@ async fn more_hints_than_can_be_taken_in_end_in_a_gap() {
         }
     }
     let mut heard = 0;
-    loop {
-        match next(&mut receiver).await {
-            HintEvent::Hints(_) => heard += 1,
-            HintEvent::Gap => break,
-        }
+    while let HintEvent::Hints(_) = next(&mut receiver).await {
+        heard += 1;
     }
     assert!(heard < 3_000, "{heard}");
     broker.close().await;

@@ -7,7 +7,7 @@ use testkit::{RabbitMq, Vhost};
 use crate::{start, wait_for};
 
 async fn faults(vhost: &Vhost) -> Vec<String> {
-    let faults = Topology::check(&vhost.config()).await.unwrap();
+    let faults = Topology::check(&vhost.config()).await.expect("an answer");
     faults.iter().map(ToString::to_string).collect()
 }
 
