@@ -20,7 +20,11 @@ pub(crate) struct Claimer {
 impl Claimer {
     pub(crate) fn new(claims: Claims, epoch: Epoch) -> Self {
         let token = format!("{:032x}", rand::random::<u128>());
-        Self { claims, epoch, token }
+        Self {
+            claims,
+            epoch,
+            token,
+        }
     }
 
     /// Splits off what is known to be done.
@@ -49,8 +53,10 @@ impl Claimer {
         let settled = |verdict: &Verdict| {
             verdict.conflicts.is_empty() && !matches!(verdict.outcome, Outcome::Parked(_))
         };
-        let (ended, open): (Vec<_>, Vec<_>) =
-            held.iter().zip(verdicts).partition(|(_, verdict)| settled(verdict));
+        let (ended, open): (Vec<_>, Vec<_>) = held
+            .iter()
+            .zip(verdicts)
+            .partition(|(_, verdict)| settled(verdict));
         let marks = |held: Vec<(&Held, &Verdict)>| -> Vec<Mark> {
             held.into_iter().map(|(held, _)| mark_of(held)).collect()
         };
@@ -64,11 +70,16 @@ impl Claimer {
 fn mark_of(held: &Held) -> Mark {
     let entry = &held.entry;
     let Some(notice @ Notice { replay: None, .. }) = &entry.notice else {
-        return Mark { keys: Vec::new(), fingerprint: [0; 32] };
+        return Mark {
+            keys: Vec::new(),
+            fingerprint: [0; 32],
+        };
     };
     let key = |reference: &Reference| Key::new(entry.project, &notice.kind, reference);
     let transaction = match &entry.assertion {
-        Assertion::Paid { transaction, .. } | Assertion::Canceled { transaction, .. } => *transaction,
+        Assertion::Paid { transaction, .. } | Assertion::Canceled { transaction, .. } => {
+            *transaction
+        }
         Assertion::Created { .. }
         | Assertion::Payment { .. }
         | Assertion::Refund { .. }
@@ -76,6 +87,11 @@ fn mark_of(held: &Held) -> Mark {
         | Assertion::Unprocessable { .. } => None,
     };
     let transaction = transaction.map(|id| key(&Reference::part(id, "transaction")));
-    let keys = std::iter::once(key(&notice.reference)).chain(transaction).collect();
-    Mark { keys, fingerprint: notice.fingerprint }
+    let keys = std::iter::once(key(&notice.reference))
+        .chain(transaction)
+        .collect();
+    Mark {
+        keys,
+        fingerprint: notice.fingerprint,
+    }
 }

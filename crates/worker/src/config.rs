@@ -43,7 +43,7 @@ impl Default for Config {
             batch: NonZeroUsize::new(200).expect("not zero"),
             prefetch: NonZeroU16::new(400).expect("not zero"),
             linger: Duration::from_millis(3),
-            hold: Duration::from_secs(60),
+            hold: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(25),
         }
     }

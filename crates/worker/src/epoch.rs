@@ -22,7 +22,10 @@ impl Epoch {
     /// `None` when the ledger has not answered lately. Then no mark proves anything.
     pub(crate) fn current(&self) -> Option<String> {
         let heard = self.0.borrow();
-        heard.as_ref().filter(|(_, at)| at.elapsed() < LIFETIME).map(|(epoch, _)| epoch.clone())
+        heard
+            .as_ref()
+            .filter(|(_, at)| at.elapsed() < LIFETIME)
+            .map(|(epoch, _)| epoch.clone())
     }
 }
 
@@ -30,7 +33,10 @@ impl Epoch {
 pub(crate) fn follow(
     ledger: Ledger,
     drain: CancellationToken,
-) -> (Epoch, impl Future<Output = Result<(), Infallible>> + Send + 'static) {
+) -> (
+    Epoch,
+    impl Future<Output = Result<(), Infallible>> + Send + 'static,
+) {
     let (sender, receiver) = watch::channel(None);
     let follow = async move {
         let mut ticks = tokio::time::interval(PERIOD);

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::claims::Claimer;
 use crate::entry::entry;
 use crate::metrics::Metrics;
-use crate::parking::park_raw;
+use crate::parking::{self, Parking};
 use crate::{Config, Handler};
 
 /// A delivery with what it asserts.
@@ -36,8 +36,12 @@ pub(crate) struct Lane {
 impl Lane {
     /// Works until the drain, finishes the batch it holds, and gives back the rest.
     pub(crate) async fn run(self) -> Result<(), Infallible> {
-        let take = || self.consumer.batch(self.config.batch.get(), self.config.linger);
-        while let Some(deliveries) = self.drain.run_until_cancelled(take()).await {
+        let (max, linger) = (self.config.batch.get(), self.config.linger);
+        while let Some(deliveries) = self
+            .drain
+            .run_until_cancelled(self.consumer.batch(max, linger))
+            .await
+        {
             if deliveries.is_empty() {
                 break;
             }
@@ -64,7 +68,9 @@ impl Lane {
                     held.push(Held { delivery, entry });
                 }
                 Err(unreadable) => {
-                    park_raw(&self.ledger, &self.consumer, &delivery, unreadable, &self.drain).await;
+                    let broken = Parking::Raw(unreadable);
+                    parking::take_in(&self.ledger, &self.consumer, &delivery, broken, &self.drain)
+                        .await;
                 }
             }
         }

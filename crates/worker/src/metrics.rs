@@ -23,19 +23,40 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
-        let counter = |name, description| meter.u64_counter(name).with_description(description).build();
+        let counter = |name, description| {
+            meter
+                .u64_counter(name)
+                .with_description(description)
+                .build()
+        };
         Self {
-            notices: counter("grantline.worker.notices", "Notices booked, by type, outcome and reason"),
-            conflicts: counter("grantline.worker.conflicts", "Notices that disagree with an earlier one"),
-            spared: counter("grantline.worker.spared", "Repeats that a mark in Redis kept from the ledger"),
+            notices: counter(
+                "grantline.worker.notices",
+                "Notices booked, by type, outcome and reason",
+            ),
+            conflicts: counter(
+                "grantline.worker.conflicts",
+                "Notices that disagree with an earlier one",
+            ),
+            spared: counter(
+                "grantline.worker.spared",
+                "Repeats that a mark in Redis kept from the ledger",
+            ),
             retried: counter("grantline.worker.retried", "Notices moved to a retry queue"),
-            unavailable: counter("grantline.worker.ledger_unavailable", "Bookings the database could not take"),
+            unavailable: counter(
+                "grantline.worker.ledger_unavailable",
+                "Bookings the database could not take",
+            ),
             batch_size: meter
                 .u64_histogram("grantline.worker.batch_size")
                 .with_description("Notices booked in one transaction")
                 .with_boundaries(vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
                 .build(),
-            booking: telemetry::durations(meter, "grantline.worker.booking", "One ledger transaction"),
+            booking: telemetry::durations(
+                meter,
+                "grantline.worker.booking",
+                "One ledger transaction",
+            ),
             received_to_booked: telemetry::durations(
                 meter,
                 "grantline.worker.received_to_booked",
@@ -44,7 +65,14 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn booked(&self, lane: Lane, entries: &[Entry], verdicts: &[Verdict], took: Duration, at: OffsetDateTime) {
+    pub(crate) fn booked(
+        &self,
+        lane: Lane,
+        entries: &[Entry],
+        verdicts: &[Verdict],
+        took: Duration,
+        at: OffsetDateTime,
+    ) {
         let lane = [KeyValue::new("lane", lane.as_str())];
         self.batch_size.record(entries.len() as u64, &lane);
         self.booking.record(took.as_secs_f64(), &lane);
@@ -60,16 +88,30 @@ impl Metrics {
         let (outcome, reason) = verdict.outcome.as_words();
         let kind = KeyValue::new("type", known(&notice.kind));
         let outcome = if verdict.repeat { "repeat" } else { outcome };
-        let reason = if verdict.repeat { "" } else { reason.unwrap_or("") };
-        self.notices.add(1, &[kind.clone(), KeyValue::new("outcome", outcome), KeyValue::new("reason", reason)]);
+        let reason = if verdict.repeat {
+            ""
+        } else {
+            reason.unwrap_or("")
+        };
+        self.notices.add(
+            1,
+            &[
+                kind.clone(),
+                KeyValue::new("outcome", outcome),
+                KeyValue::new("reason", reason),
+            ],
+        );
         for conflict in &verdict.conflicts {
-            self.conflicts.add(1, &[kind.clone(), KeyValue::new("what", conflict.as_str())]);
+            self.conflicts
+                .add(1, &[kind.clone(), KeyValue::new("what", conflict.as_str())]);
         }
-        self.received_to_booked.record((at - notice.received_at).as_seconds_f64().max(0.0), &[kind]);
+        self.received_to_booked
+            .record((at - notice.received_at).as_seconds_f64().max(0.0), &[kind]);
     }
 
     pub(crate) fn spared(&self, lane: Lane, count: usize) {
-        self.spared.add(count as u64, &[KeyValue::new("lane", lane.as_str())]);
+        self.spared
+            .add(count as u64, &[KeyValue::new("lane", lane.as_str())]);
     }
 
     pub(crate) fn retried(&self, lane: Lane) {
@@ -77,14 +119,17 @@ impl Metrics {
     }
 
     pub(crate) fn unavailable(&self, lane: Lane) {
-        self.unavailable.add(1, &[KeyValue::new("lane", lane.as_str())]);
+        self.unavailable
+            .add(1, &[KeyValue::new("lane", lane.as_str())]);
     }
 }
 
 /// Xsolla's name of a known type; a signer could send any other.
 fn known(kind: &order::Kind) -> String {
-    match kind {
-        order::Kind::Other(_) => "other".to_owned(),
-        known => known.as_str().to_owned(),
+    let other = matches!(kind, order::Kind::Other(_));
+    if other {
+        "other".to_owned()
+    } else {
+        kind.as_str().to_owned()
     }
 }

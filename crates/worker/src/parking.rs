@@ -10,6 +10,7 @@ use std::time::Duration;
 use broker::{Consumer, Delivery, Unreadable};
 use ledger::{Entry, Ledger, LedgerError};
 use order::{Assertion, ParkReason, Reference};
+use task::Task;
 use tokio_util::sync::CancellationToken;
 
 use crate::Reading;
@@ -24,25 +25,19 @@ pub(crate) async fn run(
     consumer: Consumer,
     drain: CancellationToken,
 ) -> Result<(), Infallible> {
-    let take = || consumer.batch(BATCH, Duration::ZERO);
-    while let Some(deliveries) = drain.run_until_cancelled(take()).await {
+    while let Some(deliveries) = drain
+        .run_until_cancelled(consumer.batch(BATCH, Duration::ZERO))
+        .await
+    {
         if deliveries.is_empty() {
             break;
         }
         for delivery in deliveries {
-            match &delivery.task {
-                Ok(task) => {
-                    let detail = delivery.parked.clone().unwrap_or_default();
-                    let reason = ParkReason::DeliveryLimit;
-                    // By its digest: it must not stand in the way of a good copy.
-                    let reference = Reference::message(&task.message.to_string());
-                    let assertion = Assertion::Unprocessable { reason, detail };
-                    let entries: Arc<[Entry]> = Arc::new([entry(task, Reading { reference, assertion })]);
-                    let book = async || ledger.book(&entries, task::now()).await.map(drop);
-                    until_taken(&consumer, &delivery, &drain, book).await;
-                }
-                Err(unreadable) => park_raw(&ledger, &consumer, &delivery, unreadable, &drain).await,
-            }
+            let parking = match &delivery.task {
+                Ok(task) => Parking::Task(given_up(task, delivery.parked.clone())),
+                Err(unreadable) => Parking::Raw(unreadable),
+            };
+            take_in(&ledger, &consumer, &delivery, parking, &drain).await;
         }
     }
     consumer.cancel().await;
@@ -50,29 +45,61 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// Parks a message that is no task.
-pub(crate) async fn park_raw(
-    ledger: &Ledger,
-    consumer: &Consumer,
-    delivery: &Delivery,
-    unreadable: &Unreadable,
-    drain: &CancellationToken,
-) {
-    let detail = unreadable.fault.to_string();
-    let park = async || ledger.park_raw(&unreadable.body, ParkReason::Unreadable, &detail, task::now()).await;
-    until_taken(consumer, delivery, drain, park).await;
+/// The entry of a task that came by the parking queue. By its digest: it must not stand in
+/// the way of a good copy.
+fn given_up(task: &Task, why: Option<String>) -> Arc<[Entry]> {
+    let (reason, detail) = (ParkReason::DeliveryLimit, why.unwrap_or_default());
+    let reference = Reference::message(&task.message.to_string());
+    let assertion = Assertion::Unprocessable { reason, detail };
+    Arc::new([entry(
+        task,
+        Reading {
+            reference,
+            assertion,
+        },
+    )])
+}
+
+/// What is to be parked.
+pub(crate) enum Parking<'a> {
+    /// A task, as one entry.
+    Task(Arc<[Entry]>),
+    /// A message that is no task.
+    Raw(&'a Unreadable),
+}
+
+impl Parking<'_> {
+    async fn try_once(&self, ledger: &Ledger) -> Result<(), LedgerError> {
+        match self {
+            Self::Task(entries) => ledger.book(entries, task::now()).await.map(drop),
+            Self::Raw(Unreadable { fault, body, .. }) => {
+                let detail = fault.to_string();
+                ledger
+                    .park_raw(body, ParkReason::Unreadable, &detail, task::now())
+                    .await
+            }
+        }
+    }
 }
 
 /// Tries until the ledger has it, then acknowledges. Left unacknowledged at the drain.
-async fn until_taken(
+pub(crate) async fn take_in(
+    ledger: &Ledger,
     consumer: &Consumer,
     delivery: &Delivery,
+    parking: Parking<'_>,
     drain: &CancellationToken,
-    park: impl AsyncFn() -> Result<(), LedgerError>,
 ) {
-    while let Err(error) = park().await {
-        tracing::error!(error = &error as &dyn std::error::Error, "A message cannot be parked yet");
-        if drain.run_until_cancelled(tokio::time::sleep(BACKOFF)).await.is_none() {
+    while let Err(error) = parking.try_once(ledger).await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "A message cannot be parked yet"
+        );
+        if drain
+            .run_until_cancelled(tokio::time::sleep(BACKOFF))
+            .await
+            .is_none()
+        {
             return;
         }
     }

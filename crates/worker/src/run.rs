@@ -33,7 +33,12 @@ pub struct Deps {
 /// the ledger. Returns at once; the lanes live in `lifecycle`, work until its drain, and
 /// then finish what they hold.
 pub fn run(config: &Config, deps: Deps, handlers: &[Arc<dyn Handler>], lifecycle: &Lifecycle) {
-    let Deps { ledger, broker, claims, meter } = deps;
+    let Deps {
+        ledger,
+        broker,
+        claims,
+        meter,
+    } = deps;
     let drain = lifecycle.drain_token();
     let metrics = Metrics::new(&meter);
     let (epoch, follow) = epoch::follow(ledger.clone(), drain.clone());
@@ -56,7 +61,10 @@ pub fn run(config: &Config, deps: Deps, handlers: &[Arc<dyn Handler>], lifecycle
         }
     }
     let parked = broker.consume_parked(PARKED_PREFETCH);
-    lifecycle.supervise("worker.parking", parking::run(ledger, parked, drain.clone()));
+    lifecycle.supervise(
+        "worker.parking",
+        parking::run(ledger, parked, drain.clone()),
+    );
 }
 
 const fn name_of(lane: task::Lane) -> &'static str {

@@ -41,7 +41,9 @@ impl Lane {
                 Ok(()) => {}
                 Err(Setback::Stopping) => return,
                 Err(Setback::Away(error)) => stack.push(self.retry_later(held, &error).await),
-                Err(Setback::Rejected(error)) if held.len() == 1 => stack.push(self.park(held, &error).await),
+                Err(Setback::Rejected(error)) if held.len() == 1 => {
+                    stack.push(self.park(held, &error).await);
+                }
                 Err(Setback::Rejected(_)) => {
                     let second = held.split_off(held.len() / 2);
                     stack.push(second);
@@ -62,7 +64,8 @@ impl Lane {
             let at = task::now();
             let error = match self.ledger.book(&entries, at).await {
                 Ok(booked) => {
-                    self.metrics.booked(self.kind, &entries, &booked.verdicts, began.elapsed(), at);
+                    self.metrics
+                        .booked(self.kind, &entries, &booked.verdicts, began.elapsed(), at);
                     self.conclude(held, booked).await;
                     return Ok(());
                 }
@@ -81,7 +84,12 @@ impl Lane {
             if Instant::now() + wait > give_up {
                 return Err(Setback::Away(error));
             }
-            if self.drain.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            if self
+                .drain
+                .run_until_cancelled(tokio::time::sleep(wait))
+                .await
+                .is_none()
+            {
                 return Err(Setback::Stopping);
             }
             backoff = (backoff * 2).min(BACKOFF_MOST);
@@ -98,7 +106,9 @@ impl Lane {
         }
         self.claimer.mark(held, &verdicts, &hints.epoch).await;
         // Only now: an acknowledged delivery never comes again.
-        self.consumer.finish(held.iter().map(|held| held.delivery.tag)).await;
+        self.consumer
+            .finish(held.iter().map(|held| held.delivery.tag))
+            .await;
     }
 
     /// Moves the deliveries to a retry queue. Gives back those the broker did not take, to
@@ -106,8 +116,16 @@ impl Lane {
     async fn retry_later(&self, held: Vec<Held>, error: &LedgerError) -> Vec<Held> {
         let mut kept = Vec::new();
         for held in held {
-            let attempt = held.entry.notice.as_ref().map_or(0, |notice| notice.attempt);
-            match self.consumer.retry(&held.delivery, Tier::after(attempt)).await {
+            let attempt = held
+                .entry
+                .notice
+                .as_ref()
+                .map_or(0, |notice| notice.attempt);
+            match self
+                .consumer
+                .retry(&held.delivery, Tier::after(attempt))
+                .await
+            {
                 Ok(()) => self.metrics.retried(self.kind),
                 Err(refused) => {
                     let error = chain(error);
@@ -126,7 +144,10 @@ impl Lane {
         let mut kept = Vec::new();
         for held in held {
             let entry = to_be_parked(&held.entry, ParkReason::Rejected, detail.clone());
-            let parked = Held { entry, ..held.clone() };
+            let parked = Held {
+                entry,
+                ..held.clone()
+            };
             let booked = self.book(std::slice::from_ref(&parked)).await;
             if booked.is_err() && self.consumer.park(&parked.delivery, &detail).await.is_err() {
                 kept.push(held);
@@ -139,7 +160,10 @@ impl Lane {
 /// An error with its causes, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 fn report(entry: &Entry, verdict: &Verdict) {
@@ -151,7 +175,11 @@ fn report(entry: &Entry, verdict: &Verdict) {
     let transaction = entry.assertion.transaction().map(order::TransactionId::get);
     let parked = matches!(verdict.outcome, Outcome::Parked(_)) && !verdict.repeat;
     if parked || !verdict.conflicts.is_empty() {
-        let conflicts: Vec<_> = verdict.conflicts.iter().map(|conflict| conflict.as_str()).collect();
+        let conflicts: Vec<_> = verdict
+            .conflicts
+            .iter()
+            .map(|conflict| conflict.as_str())
+            .collect();
         tracing::warn!(
             project = %entry.project, notice.kind = %notice.kind, order.id = order,
             transaction.id = transaction, outcome, reason, ?conflicts,

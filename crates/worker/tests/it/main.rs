@@ -1,0 +1,6 @@
+//! Lanes against real servers.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bench;
+mod booking;
+mod outage;
