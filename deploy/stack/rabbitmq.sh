@@ -72,6 +72,8 @@ default_pass = $(password)
 default_user_tags.administrator = true
 vm_memory_high_watermark.absolute = 2GB
 disk_free_limit.absolute = 500MB
+# What the management API counts is at most this old, in milliseconds; tests wait on it.
+collect_statistics_interval = 500
 log.console = true
 log.file = false
 CONF
