@@ -22,7 +22,7 @@ pub(crate) enum Question {
     /// `user_search`
     UserSearch,
     /// `partner_side_catalog`
-    Catalog,
+    Catalogue,
     /// `get_pincode`
     Pincode,
     /// The Web Shop's check, which has no type.
@@ -36,7 +36,7 @@ impl Question {
         match kind {
             Kind::UserValidation => Some(Self::UserValidation),
             Kind::UserSearch => Some(Self::UserSearch),
-            Kind::PartnerSideCatalog => Some(Self::Catalog),
+            Kind::PartnerSideCatalog => Some(Self::Catalogue),
             Kind::GetPincode => Some(Self::Pincode),
             Kind::Payment
             | Kind::OrderPaid
@@ -68,7 +68,7 @@ impl Question {
         match self {
             Self::UserValidation => "user_validation",
             Self::UserSearch => "user_search",
-            Self::Catalog => "partner_side_catalog",
+            Self::Catalogue => "partner_side_catalog",
             Self::Pincode => "get_pincode",
             Self::WebShopCheck => "web_shop_check",
         }
@@ -135,23 +135,24 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The table. Written without wildcard arms: whatever is new has to choose.
+    #[expect(clippy::match_same_arms, reason = "a table is read row by row")]
     pub(crate) const fn to(outcome: &Result<Served, Refusal>) -> Self {
-        use Question::{Catalog, Pincode, UserSearch, UserValidation, WebShopCheck};
+        use Question::{Catalogue, Pincode, UserSearch, UserValidation, WebShopCheck};
         match outcome {
             // Only ever after the broker's confirm: Xsolla does not send it again.
             Ok(Served::Queued) => Self::NO_CONTENT,
 
             Ok(Served::Found(UserValidation | UserSearch | WebShopCheck, _)) => Self::NO_CONTENT,
             // These ask for content, so an empty yes answers nothing.
-            Ok(Served::Found(Catalog | Pincode, _)) => Self::LATER,
+            Ok(Served::Found(Catalogue | Pincode, _)) => Self::LATER,
 
             Ok(Served::Told(UserValidation, _)) => Self::NO_CONTENT,
-            Ok(Served::Told(UserSearch | Catalog | Pincode | WebShopCheck, _)) => Self::CONTENT,
+            Ok(Served::Told(UserSearch | Catalogue | Pincode | WebShopCheck, _)) => Self::CONTENT,
 
             Err(Refusal::NoSuchPlayer(UserValidation | UserSearch)) => {
                 Self::no_player(StatusCode::BAD_REQUEST)
             }
-            Err(Refusal::NoSuchPlayer(Catalog | WebShopCheck)) => {
+            Err(Refusal::NoSuchPlayer(Catalogue | WebShopCheck)) => {
                 Self::no_player(StatusCode::NOT_FOUND)
             }
             // Paid for already, so there is a player.

@@ -4,6 +4,7 @@
 //! The memory is only asked while the source cannot be: a player who was deleted is
 //! unknown at once while the source answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,7 +31,7 @@ pub(crate) enum Source {
     /// The table that the game servers fill over the api.
     Ledger { ledger: Ledger, project: ProjectId },
     /// The studio's HTTP service.
-    Studio(Studio),
+    Studio(Arc<Studio>),
 }
 
 impl Players {

@@ -1,6 +1,7 @@
 //! One configured project: its secrets and who answers its questions.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,7 +25,7 @@ pub(crate) struct Project {
     pub(crate) has_web_shop: bool,
     web_shop_sources: Vec<Network>,
     players: Players,
-    studio: Option<(Studio, Duration)>,
+    studio: Option<(Arc<Studio>, Duration)>,
 }
 
 impl Project {
@@ -42,7 +43,7 @@ impl Project {
             .studio
             .map(|studio| {
                 let deadline = studio.deadline;
-                Studio::new(client.clone(), studio).map(|studio| (studio, deadline))
+                Studio::new(client.clone(), studio).map(|studio| (Arc::new(studio), deadline))
             })
             .transpose()
             .map_err(|source| StartError::StudioUrl {
@@ -54,7 +55,7 @@ impl Project {
                 ledger: ledger.clone(),
                 project: id,
             },
-            (PlayersSource::Studio, Some((studio, _))) => Source::Studio(studio.clone()),
+            (PlayersSource::Studio, Some((studio, _))) => Source::Studio(Arc::clone(studio)),
             (PlayersSource::Studio, None) => return Err(StartError::NoStudio { project: id }),
         };
         Ok(Self {
@@ -85,7 +86,7 @@ impl Project {
             Question::UserValidation | Question::UserSearch | Question::WebShopCheck => {
                 return self.players.answer(question, player, &body).await;
             }
-            Question::Catalog => Route::Catalogue,
+            Question::Catalogue => Route::Catalogue,
             Question::Pincode => Route::Pincode,
         };
         let (studio, deadline) = self.studio.as_ref().ok_or(Refusal::NobodyToAsk(question))?;

@@ -114,7 +114,7 @@ impl Ingress {
         }
 
         let glance = Glance::of(&body);
-        report.question = question_of(project, &glance.kind, &body);
+        report.question = question_of(&glance.kind, &body);
         report.read(&glance);
         if let Some(question) = report.question {
             return self.question(project, question, &glance, body).await;
@@ -181,11 +181,10 @@ fn is_below_webhooks(uri: &Uri) -> bool {
 }
 
 /// The question a signed body asks.
-fn question_of(project: &Project, kind: &Kind, body: &[u8]) -> Option<Question> {
+fn question_of(kind: &Kind, body: &[u8]) -> Option<Question> {
     // The documentation shows the Web Shop's check unsigned. Should one be signed, a 204
     // would vouch for whoever it names.
-    let signed_check = project.has_web_shop && *kind == Kind::Unreadable && is_check(body);
-    if signed_check {
+    if *kind == Kind::Unreadable && is_check(body) {
         Some(Question::WebShopCheck)
     } else {
         Question::of(kind)

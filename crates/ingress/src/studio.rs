@@ -1,6 +1,5 @@
 //! The studio's own HTTP service: questions are posted to it as they came.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -76,8 +75,8 @@ pub(crate) enum Word {
     Unknown,
 }
 
-/// The studio's service. Clones share its bounds.
-#[derive(Clone, Debug)]
+/// The studio's service.
+#[derive(Debug)]
 pub(crate) struct Studio {
     client: HttpClient,
     players: Uri,
@@ -85,7 +84,7 @@ pub(crate) struct Studio {
     pincode: Uri,
     authorization: Option<Secret>,
     answer_bytes_max: usize,
-    slots: Arc<Semaphore>,
+    slots: Semaphore,
 }
 
 /// What the studio's service can be asked.
@@ -109,9 +108,7 @@ impl Studio {
             pincode: below("/pincode")?,
             authorization: config.authorization,
             answer_bytes_max: config.max_answer_bytes,
-            slots: Arc::new(Semaphore::new(
-                config.in_flight.clamp(1, Semaphore::MAX_PERMITS),
-            )),
+            slots: Semaphore::new(config.in_flight.clamp(1, Semaphore::MAX_PERMITS)),
         })
     }
 

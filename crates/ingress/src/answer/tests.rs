@@ -8,7 +8,7 @@ use super::*;
 const QUESTIONS: [Question; 5] = [
     Question::UserValidation,
     Question::UserSearch,
-    Question::Catalog,
+    Question::Catalogue,
     Question::Pincode,
     Question::WebShopCheck,
 ];
