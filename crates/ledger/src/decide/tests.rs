@@ -45,72 +45,66 @@ fn keys() -> (OrderKey, TransactionKey) {
     )
 }
 
-fn entry(letter: Letter, mode: Mode) -> Entry {
-    let ((project, order), (_, transaction)) = keys();
+/// What a letter asserts, under which key.
+fn reading(letter: Letter, mode: Mode) -> (Kind, Reference, Assertion) {
+    let ((_, order), (_, transaction)) = keys();
     let player: order::PlayerId = "mira".parse().unwrap();
     let sword = Line {
         sku: "sword".parse().unwrap(),
         quantity: 2,
     };
     let real = (mode != Mode::Virtual).then_some(transaction);
-    let (kind, reference, assertion) = match letter {
-        P => (
-            Kind::OrderPaid,
-            Reference::order(order),
-            Assertion::Paid {
-                order,
-                player,
-                transaction: real,
-                payment: mode == Mode::Combined,
-                sandbox: false,
-                content: Content::default(),
-                grant: Grant::Lines(Plan::new([sword]).unwrap()),
-            },
-        ),
-        C => (
-            Kind::OrderCanceled,
-            Reference::order(order),
-            Assertion::Canceled {
-                order,
-                player: Some(player),
-                transaction: real,
-                refund: mode == Mode::Combined,
-                sandbox: false,
-            },
-        ),
+    let assertion = match letter {
+        P => Assertion::Paid {
+            order,
+            player,
+            transaction: real,
+            payment: mode == Mode::Combined,
+            sandbox: false,
+            content: Content::default(),
+            grant: Grant::Lines(Plan::new([sword]).unwrap()),
+        },
+        C => Assertion::Canceled {
+            order,
+            player: Some(player),
+            transaction: real,
+            refund: mode == Mode::Combined,
+            sandbox: false,
+        },
+        Named | Unnamed => Assertion::Payment {
+            transaction,
+            order: (letter == Named).then_some(order),
+            player: Some(player),
+            sandbox: false,
+        },
+        R => Assertion::Refund {
+            transaction,
+            player: Some(player),
+            code: Some(1),
+        },
+    };
+    match letter {
+        P => (Kind::OrderPaid, Reference::order(order), assertion),
+        C => (Kind::OrderCanceled, Reference::order(order), assertion),
         Named | Unnamed => (
             Kind::Payment,
             Reference::transaction(transaction),
-            Assertion::Payment {
-                transaction,
-                order: (letter == Named).then_some(order),
-                player: Some(player),
-                sandbox: false,
-            },
+            assertion,
         ),
-        R => (
-            Kind::Refund,
-            Reference::transaction(transaction),
-            Assertion::Refund {
-                transaction,
-                player: Some(player),
-                code: Some(1),
-            },
-        ),
-    };
+        R => (Kind::Refund, Reference::transaction(transaction), assertion),
+    }
+}
+
+fn entry(letter: Letter, mode: Mode) -> Entry {
+    let (kind, reference, assertion) = reading(letter, mode);
     let body = Bytes::from(format!("{letter:?}"));
-    let mut fingerprint = [0; 32];
-    let canonical = assertion.canonical();
-    let (head, _) = canonical.as_bytes().split_at(canonical.len().min(32));
-    fingerprint[..head.len()].copy_from_slice(head);
     Entry {
-        project,
-        assertion,
+        project: keys().0.0,
         notice: Some(Notice {
             kind,
             reference,
             message: MessageId::of(&body),
-            fingerprint,
+            fingerprint: *MessageId::of(assertion.canonical().as_bytes()).as_bytes(),
             order: None,
             transaction: None,
             player: None,
@@ -120,6 +114,7 @@ fn entry(letter: Letter, mode: Mode) -> Entry {
             trace_id: None,
             body,
         }),
+        assertion,
     }
 }
 

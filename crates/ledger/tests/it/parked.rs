@@ -1,0 +1,237 @@
+//! What waits for a person: parked, replayed, settled.
+
+use bytes::Bytes;
+use ledger::{Entry, Ledger, Outcome, ParkedFilter, ParkedView};
+use order::{Assertion, Grant, Kind, ParkReason, Reference};
+use task::{MessageId, ParkedId};
+use testkit::Postgres;
+use time::Duration;
+
+use crate::notices::{
+    batch, book_one, entry, holds, id, noon, order, paid, paid_with, player, project, transaction,
+};
+
+fn unclear(detail: &str) -> Entry {
+    let grant = Grant::Unclear {
+        reason: ParkReason::NothingToGrant,
+        detail: detail.into(),
+    };
+    let mut entry = paid_with(7, "mira", 900, grant);
+    // One body, whatever this version makes of it.
+    let notice = entry.notice.as_mut().unwrap();
+    notice.message = MessageId::of(b"unclear");
+    notice.body = Bytes::from_static(b"unclear");
+    entry
+}
+
+fn replayed(mut entry: Entry, parked: ParkedId) -> Entry {
+    entry.notice.as_mut().unwrap().replay = Some(parked);
+    entry
+}
+
+async fn parked(ledger: &Ledger, filter: ParkedFilter) -> Vec<ParkedView> {
+    let filter = ParkedFilter {
+        limit: 200,
+        ..filter
+    };
+    ledger.parked(&filter).await.unwrap()
+}
+
+async fn all(ledger: &Ledger) -> Vec<ParkedView> {
+    let filter = ParkedFilter {
+        settled: true,
+        ..ParkedFilter::default()
+    };
+    parked(ledger, filter).await
+}
+
+async fn open(ledger: &Ledger) -> Vec<ParkedView> {
+    parked(ledger, ParkedFilter::default()).await
+}
+
+#[tokio::test]
+async fn a_parked_notice_is_kept_byte_for_byte_with_its_reason() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    let verdict = book_one(&ledger, unclear("no item is known")).await;
+
+    assert_eq!(verdict.outcome, Outcome::Parked(ParkReason::NothingToGrant));
+    let [view] = open(&ledger).await.try_into().unwrap();
+    assert_eq!(
+        (view.reason.as_str(), view.detail.as_str(), view.attempts),
+        ("nothing_to_grant", "no item is known", 1)
+    );
+    assert_eq!(
+        (view.order, view.transaction, view.player.clone()),
+        (Some(id(7)), Some(id(900)), Some(player("mira")))
+    );
+    let stored = ledger.parked_body(view.id).await.unwrap().unwrap();
+    assert_eq!(stored.body, "unclear");
+    assert_eq!(stored.message, MessageId::of(b"unclear"));
+    assert_eq!(stored.view, view);
+    assert_eq!(order(&ledger, 7).await.notices[0].parked, Some(view.id));
+    assert_eq!(ledger.parked_body(ParkedId(9_999)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_parked_notice_is_not_parked_twice() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, unclear("first")).await;
+    let again = book_one(&ledger, unclear("second")).await;
+    assert!(again.repeat);
+    assert_eq!(all(&ledger).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_replay_that_can_be_processed_settles_its_entry() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, unclear("unknown bundle")).await;
+    let number = open(&ledger).await[0].id;
+    let later = noon() + Duration::HOUR;
+    ledger.parked_was_replayed(number, later).await.unwrap();
+    let mut now_clear = paid(7, "mira", 900);
+    now_clear.notice.as_mut().unwrap().message = MessageId::of(b"unclear");
+    let replay = batch([replayed(now_clear, number)]);
+    let booked = ledger.book(&replay, later).await.unwrap();
+
+    assert_eq!(booked.verdicts[0].outcome, Outcome::Booked);
+    assert_eq!(holds(&ledger, "mira").await, [("sword".into(), 2)]);
+    assert!(open(&ledger).await.is_empty());
+    let [view] = all(&ledger).await.try_into().unwrap();
+    assert_eq!(
+        (view.replayed_at, view.settled_at),
+        (Some(later), Some(later))
+    );
+    // The same replay once more, as after a lost acknowledgement.
+    let again = ledger.book(&replay, later).await.unwrap();
+    assert!(again.verdicts[0].repeat);
+    assert_eq!(holds(&ledger, "mira").await, [("sword".into(), 2)]);
+}
+
+#[tokio::test]
+async fn a_replay_that_fails_again_updates_its_entry() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, unclear("first")).await;
+    let number = open(&ledger).await[0].id;
+    let verdict = book_one(&ledger, replayed(unclear("still unclear"), number)).await;
+
+    assert!(!verdict.repeat);
+    let [view] = all(&ledger).await.try_into().unwrap();
+    assert_eq!((view.id, view.attempts), (number, 2));
+    assert_eq!(
+        (view.detail.as_str(), view.settled_at),
+        ("still unclear", None)
+    );
+    assert_eq!(order(&ledger, 7).await.notices[0].parked, Some(number));
+}
+
+#[tokio::test]
+async fn another_body_that_can_be_processed_settles_every_entry_of_the_notice() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, unclear("first")).await;
+    let mut second = unclear("second");
+    second.notice.as_mut().unwrap().message = MessageId::of(b"another body");
+    book_one(&ledger, second).await;
+    assert_eq!(open(&ledger).await.len(), 2);
+
+    let verdict = book_one(&ledger, paid(7, "mira", 900)).await;
+    assert_eq!(verdict.outcome, Outcome::Booked);
+    assert!(open(&ledger).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_notice_parked_and_settled_in_one_batch_leaves_nothing_open() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    let entries = batch([unclear("first"), paid(7, "mira", 900)]);
+    ledger.book(&entries, noon()).await.unwrap();
+    assert_eq!(all(&ledger).await.len(), 1);
+    assert!(open(&ledger).await.is_empty());
+}
+
+/// The broker gave up on it before anybody could read it, so it stands under its digest;
+/// its replay is read as what it is.
+#[tokio::test]
+async fn a_replay_that_is_read_under_another_key_settles_its_entry() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    let given_up = Assertion::Unprocessable {
+        reason: ParkReason::DeliveryLimit,
+        detail: String::new(),
+    };
+    let clear = paid(7, "mira", 900);
+    let message = clear.notice.as_ref().unwrap().message;
+    let reference = Reference::message(&message.to_string());
+    let mut unread = entry(Kind::OrderPaid, reference, given_up);
+    let notice = unread.notice.as_mut().unwrap();
+    notice.message = message;
+    (notice.order, notice.transaction) = (Some(id(7)), Some(id(900)));
+    book_one(&ledger, unread).await;
+
+    // Found by what could be read at a glance.
+    let by_order = ParkedFilter {
+        order: Some(id(7)),
+        ..ParkedFilter::default()
+    };
+    let [view] = parked(&ledger, by_order).await.try_into().unwrap();
+    assert_eq!(transaction(&ledger, 900).await.unwrap().notices.len(), 1);
+    assert_eq!(order(&ledger, 7).await.notices[0].parked, Some(view.id));
+
+    let still_unclear = replayed(unclear("no item is known"), view.id);
+    let mut still_unclear = still_unclear;
+    still_unclear.notice.as_mut().unwrap().message = message;
+    book_one(&ledger, still_unclear).await;
+    let [again] = all(&ledger).await.try_into().unwrap();
+    assert_eq!(
+        (again.id, again.reason.as_str()),
+        (view.id, "nothing_to_grant")
+    );
+
+    book_one(&ledger, replayed(clear, view.id)).await;
+    assert!(open(&ledger).await.is_empty());
+}
+
+#[tokio::test]
+async fn parked_entries_are_found_by_all_they_name() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, unclear("first")).await;
+    let body = Bytes::from_static(b"no task at all");
+    for _ in 0..2 {
+        let parked = ledger.park_raw(&body, ParkReason::Unreadable, "no header", noon());
+        parked.await.unwrap();
+    }
+    let found = async |filter| parked(&ledger, filter).await.len();
+    assert_eq!(found(ParkedFilter::default()).await, 2);
+    let of_project = |project| ParkedFilter {
+        project: Some(project),
+        ..ParkedFilter::default()
+    };
+    assert_eq!(found(of_project(project())).await, 1);
+    assert_eq!(found(of_project(id(1))).await, 0);
+    let of_player = |name| ParkedFilter {
+        player: Some(player(name)),
+        ..ParkedFilter::default()
+    };
+    assert_eq!(found(of_player("mira")).await, 1);
+    assert_eq!(found(of_player("oleg")).await, 0);
+    let of_transaction = |number| ParkedFilter {
+        transaction: Some(id(number)),
+        ..ParkedFilter::default()
+    };
+    assert_eq!(found(of_transaction(900)).await, 1);
+    assert_eq!(found(of_transaction(901)).await, 0);
+    let first = open(&ledger).await[0].id;
+    let after = ParkedFilter {
+        after: Some(first),
+        ..ParkedFilter::default()
+    };
+    let [raw] = parked(&ledger, after).await.try_into().unwrap();
+    assert_eq!((raw.project, raw.kind), (None, Kind::Unreadable));
+    let stored = ledger.parked_body(raw.id).await.unwrap().unwrap();
+    assert_eq!(stored.body, body);
+}

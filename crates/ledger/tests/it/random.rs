@@ -1,0 +1,209 @@
+//! Random batches of eight writers on few and hot keys, against an oracle.
+//!
+//! The notices are known beforehand, each is played at least once, and what must come of
+//! them does not depend on their order; so the end is known too, but for one thing: which
+//! of two orders that name one transaction was first. That is read from the ledger.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
+
+use ledger::{Config, Entry, Ledger};
+use sqlx::PgPool;
+use testkit::Postgres;
+use tokio::task::JoinSet;
+
+use crate::notices::{
+    batch, canceled, created, holds, noon, order, paid_for, payment, player, project, refund,
+    transaction,
+};
+
+const ORDERS: i64 = 24;
+const PLAYERS: [&str; 3] = ["mira", "nina", "oleg"];
+const SKUS: [&str; 3] = ["gold", "shield", "sword"];
+const WRITERS: u64 = 8;
+const BATCHES: usize = 20;
+const LONGEST_BATCH: u64 = 12;
+
+/// `SplitMix64`: small, and the seed in the message of a failure repeats the choices.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % bound).unwrap()
+    }
+
+    fn one_in(&mut self, chances: u64) -> bool {
+        self.below(chances) == 0
+    }
+}
+
+/// What the dice made of one order.
+struct Plan {
+    player: &'static str,
+    transaction: Option<i64>,
+    items: Vec<(&'static str, i64)>,
+    is_paid: bool,
+    is_canceled: bool,
+}
+
+fn plan(dice: &mut Dice, order: i64) -> Plan {
+    // Neighbours share a transaction now and then.
+    let transaction = match dice.below(4) {
+        0 => None,
+        1 => Some(900 + order / 2),
+        _ => Some(1_900 + order),
+    };
+    let mut items = SKUS.to_vec();
+    items.remove(dice.below(3));
+    Plan {
+        // Both orders of a shared transaction have one player.
+        player: PLAYERS[usize::try_from(order / 2).unwrap() % PLAYERS.len()],
+        transaction,
+        items: items.into_iter().map(|sku| (sku, order)).collect(),
+        is_paid: !dice.one_in(5),
+        is_canceled: dice.one_in(3),
+    }
+}
+
+fn notices(dice: &mut Dice, order: i64, plan: &Plan) -> Vec<Entry> {
+    let Plan {
+        player,
+        transaction,
+        ref items,
+        ..
+    } = *plan;
+    let mut notices = vec![created(order, player)];
+    if plan.is_paid {
+        notices.push(paid_for(order, player, transaction, items));
+    }
+    if plan.is_canceled {
+        notices.push(canceled(order, player, transaction));
+    }
+    if let Some(transaction) = transaction {
+        let named = dice.one_in(2).then_some(order);
+        notices.push(payment(transaction, named, player));
+        notices.push(refund(transaction, player));
+    }
+    notices
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_concurrent_batches_end_where_the_oracle_says_without_a_deadlock() {
+    let seed = RandomState::new().hash_one(());
+    let mut dice = Dice(seed);
+    let plans: BTreeMap<i64, Plan> = (1..=ORDERS)
+        .map(|order| (order, plan(&mut dice, order)))
+        .collect();
+    let notices: Vec<Entry> = plans
+        .iter()
+        .flat_map(|(order, plan)| notices(&mut dice, *order, plan))
+        .collect();
+    let database = Postgres::database().await;
+    let ledger = Ledger::open(&Config {
+        max_connections: 10,
+        ..database.config()
+    })
+    .unwrap();
+
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let (ledger, notices) = (ledger.clone(), notices.clone());
+        let mut dice = Dice(seed ^ (writer + 1));
+        writers.spawn(async move {
+            for number in 0..BATCHES {
+                let length = 1 + dice.below(LONGEST_BATCH);
+                let picked = (0..length).map(|_| dice.below(notices.len() as u64));
+                // The last batches play what chance may have left out.
+                let share = notices.len().div_ceil(BATCHES);
+                let rest = (number * share..(number + 1) * share).filter(|_| writer == 0);
+                let entries = picked.chain(rest).filter_map(|place| notices.get(place));
+                let booked = ledger.book(&batch(entries.cloned()), noon()).await;
+                booked.unwrap_or_else(|fault| panic!("seed {seed}: {fault:?}"));
+            }
+        });
+    }
+    while let Some(writer) = writers.join_next().await {
+        writer.unwrap();
+    }
+
+    let expected = expected_inventories(&ledger, &plans).await;
+    for name in PLAYERS {
+        let found: BTreeMap<_, _> = holds(&ledger, name).await.into_iter().collect();
+        let expected = expected.get(name).cloned().unwrap_or_default();
+        assert_eq!(found, expected, "seed {seed}: {name}");
+        stream_is_sound(&ledger, name, seed).await;
+    }
+    assert_eq!(
+        balances_off_their_lines(database.pool()).await,
+        0,
+        "seed {seed}"
+    );
+    let deadlocks: i64 = sqlx::query_scalar(
+        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
+    )
+    .fetch_one(database.pool())
+    .await
+    .unwrap();
+    assert_eq!(deadlocks, 0, "seed {seed}");
+}
+
+async fn expected_inventories(
+    ledger: &Ledger,
+    plans: &BTreeMap<i64, Plan>,
+) -> BTreeMap<&'static str, BTreeMap<String, i64>> {
+    let mut inventories = BTreeMap::<_, BTreeMap<String, i64>>::new();
+    for (order, plan) in plans {
+        let owns_its_transaction = match plan.transaction {
+            Some(number) => {
+                let owner = transaction(ledger, number).await.unwrap().order;
+                owner.is_some_and(|owner| owner.get() == *order)
+            }
+            None => true,
+        };
+        if plan.is_paid && !plan.is_canceled && owns_its_transaction {
+            for (sku, quantity) in &plan.items {
+                let inventory = inventories.entry(plan.player).or_default();
+                *inventory.entry((*sku).to_owned()).or_default() += quantity;
+            }
+        }
+    }
+    inventories
+}
+
+/// Without gaps, rising per order, and ending where each order stands.
+async fn stream_is_sound(ledger: &Ledger, name: &str, seed: u64) {
+    let stream = ledger.stream(project(), &player(name), 0).await.unwrap();
+    let offsets: Vec<i64> = stream.rows.iter().map(|row| row.offset).collect();
+    assert_eq!(offsets, (1..=stream.top).collect::<Vec<_>>(), "seed {seed}");
+    let mut last = BTreeMap::new();
+    for row in &stream.rows {
+        let before = last.insert(row.order, row.status);
+        assert!(before < Some(row.status), "seed {seed}: {row:?}");
+    }
+    let orders: BTreeSet<_> = last.keys().copied().collect();
+    for number in orders {
+        let status = order(ledger, number.get()).await.status;
+        assert_eq!(Some(&status), last.get(&number), "seed {seed}: {number}");
+    }
+}
+
+/// Balances that are not the sum of what was booked.
+async fn balances_off_their_lines(pool: &PgPool) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM (
+             SELECT project, player, sku,
+                    sum(CASE direction WHEN 'grant' THEN l.quantity ELSE -l.quantity END) AS booked
+             FROM bookings b JOIN booking_lines l USING (project, source, direction, part)
+             GROUP BY project, player, sku
+         ) AS booked
+         FULL JOIN balances USING (project, player, sku)
+         WHERE coalesce(booked, 0) <> coalesce(quantity, 0)",
+    )
+    .fetch_one(pool)
+    .await
+    .unwrap()
+}
