@@ -21,6 +21,9 @@ pub struct Config {
     /// The most open WebSocket connections of this process; more are answered 503.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_sockets: usize,
+    /// The most open WebSocket connections of one player; one more closes the oldest.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub max_sockets_per_player: usize,
     /// How often a client is pinged.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
@@ -30,17 +33,23 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub pong_timeout: Duration,
-    /// How long a new connection may take to send its connect command.
+    /// How long a new connection may take to send its connect command, and then how long
+    /// its answer may take. Clients give up after five seconds by themselves.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub connect_timeout: Duration,
     /// The largest frame a client may send, in bytes.
     #[schemars(range(min = 1_024, max = 1_048_576))]
     pub max_frame_bytes: usize,
-    /// Bytes that may wait for one client. A client that reads too slowly is closed and
-    /// catches up by history.
-    #[schemars(range(min = 4_096, max = 67_108_864))]
-    pub max_waiting_bytes: usize,
+    /// How long one message may wait until a client takes it. A client that reads more
+    /// slowly is closed and catches up when it comes back.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub write_timeout: Duration,
+    /// Reads of the ledger under way at once, of all clients together. Further ones wait.
+    /// Keep it below `ledger.max_connections`, or other roles of the process wait too.
+    #[schemars(range(min = 1, max = 500))]
+    pub ledger_reads: usize,
     /// How often the positions of connected players are compared with the ledger. Repairs
     /// what a lost hint left out.
     #[serde(with = "humantime_serde")]
@@ -61,11 +70,13 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8081)),
             allowed_origins: Vec::new(),
             max_sockets: 50_000,
+            max_sockets_per_player: 8,
             ping_interval: Duration::from_secs(25),
             pong_timeout: Duration::from_secs(10),
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
             max_frame_bytes: 64 * 1024,
-            max_waiting_bytes: 1024 * 1024,
+            write_timeout: Duration::from_secs(5),
+            ledger_reads: 8,
             position_check: Duration::from_secs(30),
             drain_spread: Duration::from_secs(5),
             limits: Limits::default(),
@@ -94,7 +105,9 @@ pub struct Project {
     /// The shared secret of `HS256`.
     #[serde(default)]
     pub secret: Option<Secret>,
-    /// Public keys of `RS256` or `ES256` in PEM form; several while keys are exchanged.
+    /// Public keys of `RS256` or `ES256`, each in PEM form or as the JSON that Xsolla Login
+    /// serves under `/api/projects/{login_project_id}/keys`; several while keys are
+    /// exchanged.
     #[serde(default)]
     pub keys: Vec<Secret>,
     /// The issuer a token must name. It is shared by all studios, so it proves little
