@@ -100,7 +100,7 @@ impl Report {
                     question = self.question.map(Question::as_str),
                     order.id = self.order.map(OrderId::get),
                     transaction.id = self.transaction.map(TransactionId::get),
-                    message = self.message.as_ref().map(tracing::field::display),
+                    message.id = self.message.as_ref().map(tracing::field::display),
                     secret.slot = self.slot,
                     other_project = self.other_project,
                     verdict = label(outcome),
@@ -119,8 +119,12 @@ impl Report {
             Ok(Served::Found(_, Evidence::Remembered | Evidence::Assumed)) => {
                 line!(warn, "Question answered without asking");
             }
-            Ok(Served::Found(_, Evidence::Asked) | Served::Told(..))
-            | Err(Refusal::NoSuchPlayer(_)) => line!(info, "Question answered"),
+            Ok(Served::Found(_, Evidence::Asked) | Served::Told(..)) => {
+                line!(info, "Question answered");
+            }
+            Err(Refusal::NoSuchPlayer(_)) if status.is_client_error() => {
+                line!(info, "Question answered");
+            }
             Err(Refusal::Signature(_)) => line!(warn, "Signature refused"),
             Err(
                 Refusal::NoSuchPath
@@ -128,6 +132,7 @@ impl Report {
                 | Refusal::NoSuchProject
                 | Refusal::Body(_)
                 | Refusal::ForeignSource
+                | Refusal::NoSuchPlayer(_)
                 | Refusal::NobodyToAsk(_)
                 | Refusal::NobodyAnswers(..)
                 | Refusal::NotQueued(_)

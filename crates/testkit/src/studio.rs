@@ -15,9 +15,9 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 
-/// The service, on a local port. Ends when dropped.
+/// The service, on a local port. Ends when dropped, its connections too.
 #[derive(Debug)]
 pub struct StudioService {
     address: SocketAddr,
@@ -112,8 +112,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 async fn accept(listener: TcpListener, script: Arc<Script>) {
+    // Ends the connections with the service.
+    let mut connections = JoinSet::new();
     while let Ok((tcp, _)) = listener.accept().await {
-        tokio::spawn(converse(tcp, Arc::clone(&script)));
+        connections.spawn(converse(tcp, Arc::clone(&script)));
     }
 }
 
