@@ -26,7 +26,7 @@ use self::{
     stream::{Recheck, Stream},
 };
 pub use self::{
-    driver::{Action, Identity, LoadRequest, Loaded},
+    driver::{Action, Identity, LoadRequest, Loaded, Tally},
     settings::Settings,
 };
 use crate::{
@@ -49,6 +49,7 @@ pub struct Connection {
     lifetime_until: Instant,
     budget: Budget,
     phase: Phase,
+    tally: Tally,
     actions: VecDeque<Action>,
 }
 
@@ -106,9 +107,16 @@ impl Connection {
             phase: Phase::AwaitingConnect {
                 until: now + settings.connect_timeout,
             },
+            tally: Tally::default(),
             actions: VecDeque::new(),
             settings,
         }
+    }
+
+    /// What the client was given so far.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// The next thing to do. Ask until `None` after every event.
@@ -223,8 +231,11 @@ impl Connection {
         match &mut self.phase {
             Phase::Subscribing(_) => self.subscribe(loaded, now),
             Phase::Live(live) => {
+                let before = live.stream.position;
                 let mut send = |frame| self.actions.push_back(Action::Send(frame));
-                match live.stream.loaded(loaded, &mut send) {
+                let outcome = live.stream.loaded(loaded, &mut send);
+                self.tally.pushes += live.stream.position - before;
+                match outcome {
                     Ok(()) => self.load_if_needed(Recheck::AsHeard, now),
                     Err(close) => self.close(close),
                 }
@@ -245,8 +256,11 @@ impl Connection {
         match &mut self.phase {
             Phase::Subscribing(subscribing) => subscribing.heard = true,
             Phase::Live(live) => {
+                let before = live.stream.position;
                 let mut send = |frame| self.actions.push_back(Action::Send(frame));
-                match live.stream.advance(epoch, rows, &mut send) {
+                let outcome = live.stream.advance(epoch, rows, &mut send);
+                self.tally.pushes += live.stream.position - before;
+                match outcome {
                     Ok(()) => self.load_if_needed(Recheck::AsHeard, now),
                     Err(close) => self.close(close),
                 }
@@ -337,6 +351,7 @@ impl Connection {
                 .fits(&loaded.epoch)
                 .then_some((position.offset, rows))
         });
+        self.tally.recovered = subscribing.recover.as_ref().map(|_| recovered.is_some());
         let (offset, publications) = recovered.unwrap_or((loaded.top, &[]));
         let ping = self.settings.ping_interval;
         let reply = json::encode(&Reply::Connect {

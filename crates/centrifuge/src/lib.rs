@@ -88,6 +88,6 @@ mod message;
 
 pub use crate::{
     code::{Close, ErrorCode},
-    connection::{Action, Connection, Identity, LoadRequest, Loaded, Settings},
+    connection::{Action, Connection, Identity, LoadRequest, Loaded, Settings, Tally},
     message::{Credentials, NotJson, Payload, Publication},
 };

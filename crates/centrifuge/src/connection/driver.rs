@@ -75,3 +75,13 @@ impl Loaded {
         (u64::try_from(rows.len()).ok() == self.top.checked_sub(offset)).then_some(rows)
     }
 }
+
+/// What a connection has given its client, for metrics and logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Rows pushed after the connect reply.
+    pub pushes: u64,
+    /// Whether the client got back everything it had missed; `None` if it asked for
+    /// nothing.
+    pub recovered: Option<bool>,
+}

@@ -633,3 +633,21 @@ fn an_odd_jitter_is_brought_into_bounds() {
         assert!((0.0..=1.0).contains(&connection.jitter));
     }
 }
+
+#[test]
+fn the_tally_counts_pushes_and_tells_a_recovery() {
+    let mut rig = Rig::live(1);
+    rig.advance([2, 3]);
+    rig.connection.top("E", 5, rig.now);
+    rig.loaded(5, rows(4..=5));
+    assert_eq!(rig.connection.tally().pushes, 4);
+    assert_eq!(rig.connection.tally().recovered, None);
+
+    let mut rig = Rig::new();
+    rig.receive(&format!(
+        r#"{{"id":1,"connect":{{"subs":{{"{CHANNEL}":{{"recover":true,"offset":2}}}}}}}}"#
+    ));
+    rig.authenticated();
+    rig.loaded(3, rows([3]));
+    assert_eq!(rig.connection.tally().recovered, Some(true));
+}
