@@ -68,6 +68,12 @@ impl Ledger {
         })
     }
 
+    /// How many of a player's newest status rows can be read.
+    #[must_use]
+    pub const fn history_rows(&self) -> i64 {
+        self.history_rows
+    }
+
     /// Brings the schema up to this version. Safe to run while roles are working, and
     /// twice at once.
     ///
