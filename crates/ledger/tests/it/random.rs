@@ -1,27 +1,31 @@
 //! Random batches of eight writers on few and hot keys, against an oracle.
 //!
-//! The notices are known beforehand, each is played at least once, and what must come of
-//! them does not depend on their order; so the end is known too, but for one thing: which
-//! of two orders that name one transaction was first. That is read from the ledger.
+//! Every writer plays every notice, each in an order of its own, and what must come of
+//! them does not depend on the order; so the end is known, but for one thing: which of two
+//! orders that name one transaction was first. That is read from the ledger.
+//!
+//! Notices that are in many batches would serialise those batches at the first table, so
+//! each batch has some that are in no other, about the same orders and transactions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 
 use ledger::{Config, Entry, Ledger};
+use order::Reference;
 use sqlx::PgPool;
 use testkit::Postgres;
 use tokio::task::JoinSet;
 
 use crate::notices::{
-    batch, canceled, created, holds, noon, order, paid_for, payment, player, project, refund,
+    batch, canceled, created, holds, id, noon, order, paid_for, payment, player, project, refund,
     transaction,
 };
 
-const ORDERS: i64 = 24;
+const ORDERS: i64 = 72;
 const PLAYERS: [&str; 3] = ["mira", "nina", "oleg"];
 const SKUS: [&str; 3] = ["gold", "shield", "sword"];
 const WRITERS: u64 = 8;
-const BATCHES: usize = 20;
 const LONGEST_BATCH: u64 = 12;
 
 /// `SplitMix64`: small, and the seed in the message of a failure repeats the choices.
@@ -38,6 +42,12 @@ impl Dice {
 
     fn one_in(&mut self, chances: u64) -> bool {
         self.below(chances) == 0
+    }
+
+    fn shuffle<T>(&mut self, all: &mut [T]) {
+        for place in (1..all.len()).rev() {
+            all.swap(place, self.below(place as u64 + 1));
+        }
     }
 }
 
@@ -91,6 +101,27 @@ fn notices(dice: &mut Dice, order: i64, plan: &Plan) -> Vec<Entry> {
     notices
 }
 
+/// A payment or refund that no other batch has, or a registration, which is no notice.
+/// None of them says anything new.
+fn unrepeated(dice: &mut Dice, plans: &BTreeMap<i64, Plan>) -> Entry {
+    let order = 1 + i64::try_from(dice.below(ORDERS.unsigned_abs())).unwrap();
+    let Plan {
+        player,
+        transaction,
+        ..
+    } = plans[&order];
+    let Some(transaction) = transaction.filter(|_| !dice.one_in(3)) else {
+        return created(order, player);
+    };
+    let mut entry = match dice.one_in(2) {
+        true => payment(transaction, None, player),
+        false => refund(transaction, player),
+    };
+    let part = format!("{:x}", dice.below(u64::MAX));
+    entry.notice.as_mut().unwrap().reference = Reference::part(id(transaction), &part);
+    entry
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn random_concurrent_batches_end_where_the_oracle_says_without_a_deadlock() {
     let seed = RandomState::new().hash_one(());
@@ -109,19 +140,19 @@ async fn random_concurrent_batches_end_where_the_oracle_says_without_a_deadlock(
     })
     .unwrap();
 
+    let plans = Arc::new(plans);
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
-        let (ledger, notices) = (ledger.clone(), notices.clone());
+        let (ledger, plans, mut notices) = (ledger.clone(), Arc::clone(&plans), notices.clone());
         let mut dice = Dice(seed ^ (writer + 1));
+        dice.shuffle(&mut notices);
         writers.spawn(async move {
-            for number in 0..BATCHES {
-                let length = 1 + dice.below(LONGEST_BATCH);
-                let picked = (0..length).map(|_| dice.below(notices.len() as u64));
-                // The last batches play what chance may have left out.
-                let share = notices.len().div_ceil(BATCHES);
-                let rest = (number * share..(number + 1) * share).filter(|_| writer == 0);
-                let entries = picked.chain(rest).filter_map(|place| notices.get(place));
-                let booked = ledger.book(&batch(entries.cloned()), noon()).await;
+            while !notices.is_empty() {
+                let length = (1 + dice.below(LONGEST_BATCH)).min(notices.len());
+                let mut entries = notices.split_off(notices.len() - length);
+                entries.extend((0..length).map(|_| unrepeated(&mut dice, &plans)));
+                dice.shuffle(&mut entries);
+                let booked = ledger.book(&batch(entries), noon()).await;
                 booked.unwrap_or_else(|fault| panic!("seed {seed}: {fault:?}"));
             }
         });
