@@ -16,6 +16,9 @@ use crate::answer::{Evidence, Question, Refusal, Served};
 use crate::config::{self, WhenDown};
 use crate::studio::{AskError, Route, Studio, Word, within};
 
+/// The cache panics at lives of more than a thousand years.
+const REMEMBER_LIMIT: Duration = Duration::from_hours(24 * 365);
+
 /// The players of one project.
 #[derive(Debug)]
 pub(crate) struct Players {
@@ -38,7 +41,7 @@ impl Players {
     pub(crate) fn new(source: Source, config: &config::Players) -> Self {
         let remembered = Cache::builder()
             .max_capacity(config.remember_max)
-            .time_to_live(config.remember_for)
+            .time_to_live(config.remember_for.min(REMEMBER_LIMIT))
             .build();
         Self {
             source,

@@ -89,8 +89,6 @@ impl Ingress {
         let (head, body) = request.into_parts();
         let body = httpd::read_body(body, &self.limits).await?;
         let received_at = task::now();
-        let message = MessageId::of(&body);
-        report.message = Some(message);
 
         match project.keyring.verify(&head.headers, &body) {
             Ok(slot) => {
@@ -119,6 +117,8 @@ impl Ingress {
         if let Some(question) = report.question {
             return self.question(project, question, &glance, body).await;
         }
+        let message = MessageId::of(&body);
+        report.message = Some(message);
         if glance.names_other_project(project.id) {
             // Signed with this project's secret, so it is not refused; the worker parks it.
             report.other_project = true;
@@ -233,5 +233,29 @@ mod tests {
         ] {
             assert_eq!(is_below_webhooks(&Uri::from_static(path)), below, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_like_any_trouble_of_ours() {
+        let telemetry = telemetry::Telemetry::quiet();
+        let meter = telemetry.meter("ingress");
+        let lifecycle = lifecycle::Lifecycle::new();
+        let nowhere = secret::Secret::inline("amqp://127.0.0.1:9/none").unwrap();
+        let ingress = Ingress {
+            projects: HashMap::new(),
+            broker: Broker::connect(broker::Config::at(nowhere), "ingress", &meter),
+            sources: Vec::new(),
+            proxies: 0,
+            limits: Limits::default(),
+            deadline: Duration::from_secs(1),
+            metrics: Metrics::new(&meter),
+            requests: RequestIds::new(),
+            players: httpd::Readiness::new(&lifecycle)
+                .register("ingress.players", httpd::Need::Informational),
+        };
+        let reply = ingress.after_panic();
+        assert_eq!(reply.status(), 503);
+        assert_eq!(reply.headers()["content-type"], "application/json");
+        assert!(telemetry.metrics_text().contains(r#"verdict="panicked""#));
     }
 }

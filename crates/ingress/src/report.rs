@@ -40,6 +40,7 @@ impl RequestIds {
 pub(crate) struct Report {
     pub(crate) request: String,
     pub(crate) project: Option<ProjectId>,
+    /// Of notices alone: a question is short enough to be guessed from its digest.
     pub(crate) message: Option<MessageId>,
     pub(crate) slot: Option<String>,
     pub(crate) question: Option<Question>,
