@@ -1,0 +1,258 @@
+//! The configuration of Grantline: the sections of all roles, and the projects.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use ingress::PlayersSource;
+use order::ProjectId;
+use publisher::Algorithm;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use secret::Secret;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::{Composed, Contradiction, Faults, Loaded, Sources, load};
+
+/// Everything a process of any role is told.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Configuration {
+    /// The listener for probes and metrics.
+    #[serde(default)]
+    pub(crate) admin: Admin,
+    /// The listener of game servers and operators.
+    #[serde(default)]
+    pub(crate) api: api::Config,
+    /// RabbitMQ: where it is, how long it may take, how much it may hold.
+    pub(crate) broker: broker::Config,
+    /// Marks in Redis, which spare the database the common duplicate.
+    #[serde(default)]
+    pub(crate) claim: claim::Config,
+    /// The listener that takes Xsolla's webhooks.
+    #[serde(default)]
+    pub(crate) ingress: ingress::Config,
+    /// The database that is the truth.
+    pub(crate) ledger: ledger::Config,
+    /// The games, by Xsolla's numeric project id: `[projects.44056]`.
+    #[serde(default)]
+    pub(crate) projects: BTreeMap<ProjectKey, Project>,
+    /// The listener that game clients connect to.
+    #[serde(default)]
+    pub(crate) publisher: publisher::Config,
+    /// Logs, traces and metrics.
+    #[serde(default)]
+    pub(crate) telemetry: telemetry::Config,
+    /// How the workers take and book notices.
+    #[serde(default)]
+    pub(crate) worker: worker::Config,
+}
+
+/// The listener for probes and metrics. Keep it inside the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Admin {
+    /// Address and port of `/live`, `/ready` and `/metrics`; port 0 takes a free one.
+    #[schemars(with = "String")]
+    pub(crate) listen: SocketAddr,
+    /// Limits of the listener.
+    pub(crate) limits: httpd::Limits,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9090));
+        Self {
+            listen,
+            limits: httpd::Limits::default(),
+        }
+    }
+}
+
+/// A project's id as a key of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ProjectKey(pub(crate) ProjectId);
+
+impl<'de> Deserialize<'de> for ProjectKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <Cow<'_, str>>::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for ProjectKey {
+    fn schema_name() -> Cow<'static, str> {
+        "ProjectKey".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[1-9][0-9]*$" })
+    }
+}
+
+/// One game.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Project {
+    /// Secrets that sign Xsolla's webhooks; several while one is exchanged for another. The
+    /// first that fits counts.
+    #[schemars(length(min = 1))]
+    pub(crate) webhook_secrets: Vec<Secret>,
+    /// Secrets that sign `order_paid` and `order_canceled`, where those were set up apart
+    /// from the rest.
+    #[serde(default)]
+    pub(crate) order_webhook_secrets: Vec<Secret>,
+    /// Who says whether a player exists.
+    #[serde(default)]
+    pub(crate) players: ingress::Players,
+    /// The studio's own HTTP service, where there is one.
+    #[serde(default)]
+    pub(crate) studio: Option<ingress::Studio>,
+    /// The unsigned check of the Web Shop.
+    #[serde(default)]
+    pub(crate) web_shop: ingress::WebShop,
+    /// What a paid order grants.
+    #[serde(default)]
+    pub(crate) grant: grant::Config,
+    /// Whose tokens are believed. Without it no player of this project can connect.
+    #[serde(default)]
+    pub(crate) publisher: Option<publisher::Project>,
+}
+
+impl Project {
+    /// What the ingress role knows of this project.
+    pub(crate) fn ingress(&self) -> ingress::Project {
+        ingress::Project {
+            webhook_secrets: self.webhook_secrets.clone(),
+            order_webhook_secrets: self.order_webhook_secrets.clone(),
+            players: self.players.clone(),
+            studio: self.studio.clone(),
+            web_shop: self.web_shop.clone(),
+        }
+    }
+}
+
+impl Configuration {
+    /// Makes the configuration of `sources`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them; see [`load`].
+    pub(crate) fn load(sources: &Sources) -> Result<Loaded<Self>, Faults> {
+        load(sources)
+    }
+}
+
+impl Composed for Configuration {
+    fn contradictions(&self) -> Vec<Contradiction> {
+        let mut rules = Rules(Vec::new());
+        rules.telemetry(&self.telemetry);
+        if self.publisher.pong_timeout >= self.publisher.ping_interval {
+            rules.broken(
+                "publisher.pong_timeout",
+                "must be shorter than `publisher.ping_interval`",
+            );
+        }
+        for (id, project) in &self.projects {
+            rules.project(&format!("projects.{}", id.0), project, self);
+        }
+        rules.0
+    }
+}
+
+struct Rules(Vec<Contradiction>);
+
+impl Rules {
+    fn broken(&mut self, key: &str, rule: impl Into<String>) {
+        let path = key.split('.').map(str::to_owned).collect();
+        self.0.push(Contradiction {
+            path,
+            rule: rule.into(),
+        });
+    }
+
+    fn telemetry(&mut self, telemetry: &telemetry::Config) {
+        match telemetry.check() {
+            Err(error @ telemetry::Error::Level { .. }) => {
+                self.broken("telemetry.level", error.to_string());
+            }
+            Err(telemetry::Error::Endpoint { .. }) => {
+                self.broken(
+                    "telemetry.otlp_endpoint",
+                    "expected an http:// address such as `http://127.0.0.1:4318`; \
+                     a collector behind TLS needs an agent beside this process",
+                );
+            }
+            Err(error) => self.broken("telemetry", error.to_string()),
+            Ok(()) => {}
+        }
+    }
+
+    fn project(&mut self, key: &str, project: &Project, all: &Configuration) {
+        if project.players.source == PlayersSource::Studio && project.studio.is_none() {
+            self.broken(
+                &format!("{key}.players.source"),
+                format!("`studio` needs the address of the service in `{key}.studio.url`"),
+            );
+        }
+        if project.players.deadline >= all.ingress.deadline {
+            self.broken(
+                &format!("{key}.players.deadline"),
+                "must be shorter than `ingress.deadline`, or no question is answered in time",
+            );
+        }
+        if project
+            .studio
+            .as_ref()
+            .is_some_and(|studio| studio.deadline > all.ingress.deadline)
+        {
+            self.broken(
+                &format!("{key}.studio.deadline"),
+                "must not exceed `ingress.deadline`",
+            );
+        }
+        if project.web_shop.enabled && project.web_shop.sources.is_empty() {
+            self.broken(
+                &format!("{key}.web_shop.sources"),
+                "the check is unsigned; name the networks it may come from, such as \
+                 [\"34.102.38.178\"]",
+            );
+        }
+        if let Some(publisher) = &project.publisher {
+            self.tokens(&format!("{key}.publisher"), publisher);
+        }
+    }
+
+    /// Each algorithm has its own key, and the other one must not lie about: a public key
+    /// taken for a shared secret would let anybody sign.
+    fn tokens(&mut self, key: &str, publisher: &publisher::Project) {
+        match publisher.algorithm {
+            Algorithm::HS256 => {
+                if publisher.secret.is_none() {
+                    self.broken(
+                        &format!("{key}.secret"),
+                        "missing; `HS256` needs the shared secret",
+                    );
+                }
+                if !publisher.keys.is_empty() {
+                    self.broken(&format!("{key}.keys"), "`HS256` takes no public keys");
+                }
+            }
+            Algorithm::RS256 | Algorithm::ES256 => {
+                if publisher.keys.is_empty() {
+                    self.broken(
+                        &format!("{key}.keys"),
+                        "missing; this algorithm needs at least one public key in PEM form",
+                    );
+                }
+                if publisher.secret.is_some() {
+                    self.broken(
+                        &format!("{key}.secret"),
+                        "this algorithm takes no shared secret",
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+use std::time::Duration;
+
+use super::super::File;
+use super::*;
+
+fn sources(text: &str) -> Sources {
+    let file = File {
+        path: "grantline.toml".into(),
+        text: text.to_owned(),
+    };
+    Sources {
+        file: Some(file),
+        environment: Vec::new(),
+    }
+}
+
+fn faults(text: &str) -> Vec<String> {
+    let faults = Configuration::load(&sources(text)).err().expect(text);
+    faults.iter().map(ToString::to_string).collect()
+}
+
+const MINIMAL: &str = "
+ledger.url = 'postgres://h/d'
+broker.url = 'amqp://h'
+";
+
+/// One project with everything set.
+const GAME: &str = "
+[projects.44056]
+webhook_secrets = ['new', 'old']
+order_webhook_secrets = ['order']
+[projects.44056.players]
+source = 'studio'
+deadline = '700ms'
+[projects.44056.studio]
+url = 'https://studio.example/xsolla'
+authorization = 'Bearer x'
+[projects.44056.web_shop]
+enabled = true
+sources = ['34.102.38.178']
+[projects.44056.grant]
+grant_sandbox = true
+[projects.44056.publisher]
+algorithm = 'HS256'
+secret = 'shared'
+login_project_id = '0a1b'
+";
+
+#[test]
+fn two_addresses_are_enough() {
+    let configuration = Configuration::load(&sources(MINIMAL)).unwrap().value;
+    assert!(configuration.projects.is_empty());
+    assert!(configuration.claim.url.is_none());
+    assert_eq!(configuration.worker.drain_timeout, Duration::from_secs(25));
+}
+
+#[test]
+fn nothing_at_all_names_the_two_addresses() {
+    let faults = Configuration::load(&Sources::default()).err().unwrap();
+    let keys: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
+    assert_eq!(keys, ["broker.url", "ledger.url"]);
+}
+
+#[test]
+fn a_project_reaches_the_roles_whole() {
+    let configuration = Configuration::load(&sources(&format!("{MINIMAL}{GAME}")))
+        .unwrap()
+        .value;
+    let (id, project) = configuration.projects.first_key_value().unwrap();
+    assert_eq!(id.0.get(), 44056);
+    assert!(project.grant.grant_sandbox);
+    let publisher = project.publisher.as_ref().unwrap();
+    assert_eq!(publisher.player_claim, "sub");
+    assert_eq!(publisher.issuer, "https://login.xsolla.com");
+    let ingress = project.ingress();
+    assert_eq!(ingress.webhook_secrets.len(), 2);
+    assert!(ingress.order_webhook_secrets[0].matches(b"order"));
+    assert_eq!(ingress.players.deadline, Duration::from_millis(700));
+    assert_eq!(ingress.studio.unwrap().url, "https://studio.example/xsolla");
+    assert!(ingress.web_shop.enabled);
+}
+
+#[test]
+fn a_project_without_a_secret_or_with_a_name_for_an_id_is_a_fault() {
+    let text = format!(
+        "{MINIMAL}[projects.1]\nwebhook_secrets = []\n[projects.game]\nwebhook_secrets = ['a']\n"
+    );
+    let found = faults(&text);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found[0].starts_with("projects.1.webhook_secrets (grantline.toml:5): found an empty list"),
+        "{found:?}"
+    );
+    assert!(
+        found[1].starts_with("projects.game (grantline.toml:6): expected a whole number"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn rules_over_several_keys_hold_or_are_named() {
+    for (from, to, expected) in [
+        (
+            "url = 'https://studio.example/xsolla'\nauthorization = 'Bearer x'",
+            "url = 'studio.example'",
+            "projects.44056.studio.url",
+        ),
+        (
+            "[projects.44056.studio]\nurl = 'https://studio.example/xsolla'\nauthorization = 'Bearer x'\n",
+            "",
+            "projects.44056.players.source",
+        ),
+        ("'700ms'", "'1h'", "projects.44056.players.deadline"),
+        (
+            "sources = ['34.102.38.178']",
+            "",
+            "projects.44056.web_shop.sources",
+        ),
+        (
+            "'34.102.38.178'",
+            "'34.102.38.178/33'",
+            "projects.44056.web_shop.sources.0",
+        ),
+        ("secret = 'shared'", "", "projects.44056.publisher.secret"),
+        ("'HS256'", "'RS256'", "projects.44056.publisher.keys"),
+        ("'HS256'", "'none'", "projects.44056.publisher.algorithm"),
+        (
+            "'HS256'",
+            "'RS256'\nkeys = ['pem']",
+            "projects.44056.publisher.secret",
+        ),
+        (
+            "secret = 'shared'",
+            "secret = 'shared'\nkeys = ['pem']",
+            "projects.44056.publisher.keys",
+        ),
+        (
+            "[projects.44056]\n",
+            "[publisher]\npong_timeout = '1h'\n[projects.44056]\n",
+            "publisher.pong_timeout",
+        ),
+        (
+            "[projects.44056]\n",
+            "[telemetry]\nlevel = 'info,broker=loud'\n[projects.44056]\n",
+            "telemetry.level",
+        ),
+        (
+            "[projects.44056]\n",
+            "[telemetry]\notlp_endpoint = 'https://h'\n[projects.44056]\n",
+            "telemetry.otlp_endpoint",
+        ),
+    ] {
+        let text = format!("{MINIMAL}{GAME}").replacen(from, to, 1);
+        let found = faults(&text);
+        assert!(
+            found.iter().any(|fault| fault.starts_with(expected)),
+            "{from}: {found:?}"
+        );
+    }
+}
+
+/// A key that no default, no bound and no rule can be read for is a mistake in its section.
+#[test]
+fn every_default_that_is_printed_would_be_read_again() {
+    let loaded = Configuration::load(&sources(MINIMAL)).unwrap();
+    let printed = loaded.print();
+    // Masked as they are, the two addresses are texts all the same.
+    let again = Configuration::load(&sources(&printed)).unwrap_or_else(|faults| panic!("{faults}"));
+    let assignments = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter_map(|line| line.split("  #").next());
+        lines.map(|line| line.trim_end().to_owned()).collect()
+    };
+    assert_eq!(assignments(&again.print()), assignments(&printed));
+}
