@@ -1,16 +1,20 @@
 //! Throw-away servers' corners, signer and clients for the tests
 
+mod jwt;
 mod postgres;
 mod proxy;
 mod rabbitmq;
 mod redis;
 mod studio;
+mod websocket;
 
+pub use jwt::{EC_PUBLIC, Jwt, RSA_PUBLIC};
 pub use postgres::{Database, Postgres};
 pub use proxy::CuttingProxy;
 pub use rabbitmq::{RabbitMq, Vhost};
 pub use redis::{KeySpace, Redis};
 pub use studio::{Asked, StudioService};
+pub use websocket::{Heard, WebSocket, WebSocketOptions};
 
 /// The URL of a server that the tests need.
 ///
