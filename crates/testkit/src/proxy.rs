@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::AbortHandle;
 
 /// Forwards to a server until it is told otherwise. Ends when dropped.
@@ -12,6 +13,7 @@ use tokio::task::AbortHandle;
 pub struct CuttingProxy {
     address: SocketAddr,
     mode: watch::Sender<Mode>,
+    words: broadcast::Sender<Bytes>,
     accepting: AbortHandle,
 }
 
@@ -35,10 +37,13 @@ impl CuttingProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
         let (mode, modes) = watch::channel(Mode::Forward);
-        let accepting = tokio::spawn(accept(listener, target, modes)).abort_handle();
+        let (words, _) = broadcast::channel(16);
+        let accepting = accept(listener, target, modes, words.clone());
+        let accepting = tokio::spawn(accepting).abort_handle();
         Self {
             address,
             mode,
+            words,
             accepting,
         }
     }
@@ -65,6 +70,13 @@ impl CuttingProxy {
         self.mode.send_replace(Mode::Stall);
     }
 
+    /// Says something to every client in the server's name, even while it stalls. Between
+    /// two messages of the server only if the server is idle.
+    pub fn say(&self, words: impl Into<Bytes>) {
+        // Nobody may be connected.
+        let _ = self.words.send(words.into());
+    }
+
     /// Forwards again.
     pub fn heal(&self) {
         self.mode.send_replace(Mode::Forward);
@@ -84,16 +96,26 @@ fn host_and_port(url: &str) -> &str {
     authority.rsplit('@').next().unwrap_or_default()
 }
 
-async fn accept(listener: TcpListener, target: String, modes: watch::Receiver<Mode>) {
+async fn accept(
+    listener: TcpListener,
+    target: String,
+    modes: watch::Receiver<Mode>,
+    words: broadcast::Sender<Bytes>,
+) {
     while let Ok((client, _)) = listener.accept().await {
-        let (target, modes) = (target.clone(), modes.clone());
         if *modes.borrow() != Mode::Cut {
-            tokio::spawn(forward(client, target, modes));
+            let words = words.subscribe();
+            tokio::spawn(forward(client, target.clone(), modes.clone(), words));
         }
     }
 }
 
-async fn forward(client: TcpStream, target: String, mut modes: watch::Receiver<Mode>) {
+async fn forward(
+    client: TcpStream,
+    target: String,
+    mut modes: watch::Receiver<Mode>,
+    words: broadcast::Receiver<Bytes>,
+) {
     let Ok(server) = TcpStream::connect(target).await else {
         return;
     };
@@ -102,8 +124,8 @@ async fn forward(client: TcpStream, target: String, mut modes: watch::Receiver<M
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     tokio::select! {
-        () = pass(from_client, to_server, modes.clone()) => {}
-        () = pass(from_server, to_client, modes.clone()) => {}
+        () = pass(from_client, to_server, modes.clone(), None) => {}
+        () = pass(from_server, to_client, modes.clone(), Some(words)) => {}
         _ = modes.wait_for(|mode| *mode == Mode::Cut) => {}
     }
 }
@@ -112,14 +134,33 @@ async fn pass(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
     mut modes: watch::Receiver<Mode>,
+    mut words: Option<broadcast::Receiver<Bytes>>,
 ) {
     let mut buffer = vec![0; 64 * 1024];
-    while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        let open = modes.wait_for(|mode| *mode == Mode::Forward).await.is_ok();
-        if !open || to.write_all(&buffer[..length]).await.is_err() {
+    loop {
+        let bytes = tokio::select! {
+            said = next(&mut words) => said,
+            read = from.read(&mut buffer) => {
+                let Ok(length @ 1..) = read else { return };
+                if modes.wait_for(|mode| *mode == Mode::Forward).await.is_err() {
+                    return;
+                }
+                Bytes::copy_from_slice(&buffer[..length])
+            }
+        };
+        if to.write_all(&bytes).await.is_err() {
             return;
         }
     }
+}
+
+async fn next(words: &mut Option<broadcast::Receiver<Bytes>>) -> Bytes {
+    if let Some(words) = words
+        && let Ok(said) = words.recv().await
+    {
+        return said;
+    }
+    std::future::pending().await
 }
 
 #[cfg(test)]

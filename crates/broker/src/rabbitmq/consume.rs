@@ -84,6 +84,8 @@ struct Open {
     generation: u64,
     channel: Channel,
     window: Window,
+    /// When the broker was last given room for more.
+    room_since: Instant,
 }
 
 impl Consumer {
@@ -184,6 +186,7 @@ impl Consumer {
         }
         // Under the lock, for a smaller number after a larger one would end the channel.
         if let Some(number) = open.window.advance() {
+            open.room_since = Instant::now();
             let options = BasicAckOptions { multiple: true };
             if let Err(error) = open.channel.basic_ack(number, options).await {
                 tracing::debug!(%error, "An acknowledgement was lost; its tasks come again");
@@ -362,9 +365,11 @@ impl Intake {
         End::Asked
     }
 
-    /// Whether the queue holds messages that we have room for and are not given.
+    /// Whether the queue holds messages that we have long had room for and are not given.
     async fn is_stuck(&self, channel: &Channel) -> bool {
-        if self.current.held().await >= u64::from(self.source.prefetch.max(1)) {
+        let prefetch = u64::from(self.source.prefetch.max(1));
+        let silence = self.source.config.silence;
+        if !self.current.has_had_room(prefetch, silence).await {
             return false;
         }
         let limit = self.source.config.connect_timeout;
@@ -382,6 +387,7 @@ impl Current {
             generation,
             channel,
             window: Window::default(),
+            room_since: Instant::now(),
         });
         generation
     }
@@ -396,8 +402,11 @@ impl Current {
         }
     }
 
-    async fn held(&self) -> u64 {
+    /// Whether fewer than `prefetch` have been held for all of `time`.
+    async fn has_had_room(&self, prefetch: u64, time: Duration) -> bool {
         let open = self.open.lock().await;
-        open.as_ref().map_or(0, |open| open.window.held())
+        let has_room =
+            |open: &Open| open.window.held() < prefetch && open.room_since.elapsed() >= time;
+        open.as_ref().is_some_and(has_room)
     }
 }

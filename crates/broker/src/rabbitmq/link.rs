@@ -13,6 +13,7 @@ use lapin::types::FieldTable;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, Event, ExchangeKind};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,9 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// A connection that held this long was a good one: the next backoff begins anew.
 const SETTLED_AFTER: Duration = Duration::from_secs(10);
+/// An attempt that hangs is kept this long, because the client's thread lives on behind a
+/// dropped one until its socket fails.
+const ABANDON_AFTER: Duration = Duration::from_mins(1);
 /// How often a connection that says nothing is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -60,6 +64,13 @@ pub(super) struct Dialer {
     pub(super) stop: CancellationToken,
     backoff: Duration,
     since: Instant,
+    hanging: Option<Attempt>,
+}
+
+/// A connection on its way.
+struct Attempt {
+    since: Instant,
+    connection: JoinHandle<lapin::Result<Connection>>,
 }
 
 /// A connection in use.
@@ -88,6 +99,7 @@ impl Dialer {
             stop,
             backoff: BACKOFF_FIRST,
             since: Instant::now(),
+            hanging: None,
         }
     }
 
@@ -95,8 +107,8 @@ impl Dialer {
     /// closed.
     pub(super) async fn next(&mut self) -> Option<(Session, BoxStream<'static, Event>)> {
         loop {
-            let attempt = self.dial();
             let stop = self.stop.clone();
+            let attempt = self.dial();
             let outcome = tokio::select! {
                 biased;
                 () = stop.cancelled() => return None,
@@ -190,7 +202,7 @@ impl Dialer {
         self.state.send_modify(|state| *self.way.of(state) = link);
     }
 
-    async fn dial(&self) -> Result<Connection, String> {
+    async fn dial(&mut self) -> Result<Connection, String> {
         let connection = self.open().await?;
         let limit = self.config.connect_timeout;
         match timeout(limit, see_topology(&connection)).await {
@@ -200,15 +212,30 @@ impl Dialer {
         }
     }
 
-    async fn open(&self) -> Result<Connection, String> {
+    async fn open(&mut self) -> Result<Connection, String> {
+        let mut attempt = match self.hanging.take() {
+            Some(attempt) if attempt.since.elapsed() < ABANDON_AFTER => attempt,
+            Some(_) | None => self.attempt()?,
+        };
+        let limit = self.config.connect_timeout;
+        match timeout(limit, &mut attempt.connection).await {
+            Ok(Ok(connection)) => connection.map_err(|error| error.to_string()),
+            Ok(Err(fault)) => Err(fault.to_string()),
+            Err(_) => {
+                self.hanging = Some(attempt);
+                Err(format!("no answer within {limit:?}"))
+            }
+        }
+    }
+
+    fn attempt(&self) -> Result<Attempt, String> {
         let uri = address(&self.config)?;
         let name = format!("grantline {} {}", self.role, self.way.as_str());
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let limit = self.config.connect_timeout;
-        timeout(limit, Connection::connect_uri(uri, properties))
-            .await
-            .map_err(|_| format!("no answer within {limit:?}"))?
-            .map_err(|error| error.to_string())
+        Ok(Attempt {
+            since: Instant::now(),
+            connection: tokio::spawn(Connection::connect_uri(uri, properties)),
+        })
     }
 }
 

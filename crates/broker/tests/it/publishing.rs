@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use broker::{Link, PublishError, State};
+use broker::{Config, Link, PublishError, State};
 use futures_util::FutureExt;
 use order::Kind;
+use secret::Secret;
 use serde_json::json;
 use task::Lane;
 use testkit::{CuttingProxy, RabbitMq};
@@ -210,5 +211,89 @@ async fn without_a_broker_everything_answers_at_once() {
     let broker = start(vhost.config_through(&proxy));
     let fault = broker.publish(&task(Kind::OrderPaid, 1)).await.unwrap_err();
     assert!(matches!(fault, PublishError::Unavailable { .. }), "{fault}");
+    broker.close().await;
+}
+
+/// A broker that takes connections and says nothing. The client keeps a thread for every
+/// attempt that is dropped half-way.
+#[tokio::test]
+async fn a_broker_that_never_answers_is_not_asked_over_and_over() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("amqp://u:p@{}/%2f", silent.local_addr().unwrap());
+    let mut config = Config::at(Secret::inline(url).unwrap());
+    config.connect_timeout = Duration::from_millis(50);
+    let broker = start(config);
+    let taking = async {
+        let mut taken = Vec::new();
+        loop {
+            taken.push(silent.accept().await.unwrap());
+            assert!(taken.len() < 2, "a second attempt beside the first");
+        }
+    };
+    let no_answer = |state: &State| {
+        let reason = state.publishing.reason().unwrap_or_default();
+        reason.contains("no answer within 50ms")
+    };
+    let asking = async {
+        wait_for(&broker, "given up", no_answer).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    };
+    tokio::select! {
+        () = asking => {}
+        () = taking => {}
+    }
+    broker.close().await;
+}
+
+/// A method of class `connection` (10) on channel 0, as AMQP writes it. A real alarm stops
+/// the whole broker and with it every other test, so the proxy says it.
+fn connection_method(number: u8, reason: &str) -> Vec<u8> {
+    let length = |bytes: usize| u8::try_from(bytes).expect("a short text");
+    let mut payload = vec![0, 10, 0, number];
+    if !reason.is_empty() {
+        payload.push(length(reason.len()));
+        payload.extend(reason.bytes());
+    }
+    let mut frame = vec![1, 0, 0, 0, 0, 0, length(payload.len())];
+    frame.extend(payload);
+    frame.push(0xCE);
+    frame
+}
+
+const BLOCKED: u8 = 60;
+const UNBLOCKED: u8 = 61;
+
+#[tokio::test]
+async fn a_blocked_broker_refuses_at_once_those_who_wait_and_those_who_come() {
+    let vhost = RabbitMq::vhost().await;
+    let proxy = CuttingProxy::before(vhost.url()).await;
+    let mut config = vhost.config_through(&proxy);
+    config.confirm_timeout = Duration::from_secs(30);
+    let broker = connect(config).await;
+    let blocked = Err(PublishError::Blocked {
+        reason: "low on disk".to_owned(),
+    });
+
+    proxy.stall();
+    let first = task(Kind::OrderPaid, 1);
+    let asked = Instant::now();
+    let alarm = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        proxy.say(connection_method(BLOCKED, "low on disk"));
+    };
+    let (waiting, ()) = tokio::join!(broker.publish(&first), alarm);
+    assert_eq!(waiting, blocked);
+    assert!(asked.elapsed() < Duration::from_secs(10));
+    let asked = Instant::now();
+    assert_eq!(broker.publish(&task(Kind::OrderPaid, 2)).await, blocked);
+    assert!(asked.elapsed() < Duration::from_millis(100));
+
+    proxy.heal();
+    proxy.say(connection_method(UNBLOCKED, ""));
+    wait_for(&broker, "unblocked", State::is_healthy).await;
+    broker.publish(&task(Kind::OrderPaid, 3)).await.unwrap();
+    let consumer = broker.consume(Lane::Grant, 10);
+    // The first was handed over, and is sent although its caller was told to try again.
+    assert_eq!(orders(&take(&consumer, 2).await), [1, 3]);
     broker.close().await;
 }
