@@ -236,7 +236,9 @@ async fn offer(dialer: &Dialer, session: &Session, tasks: &TaskTracker) -> Resul
             tokio::select! {
                 () = session.doubt.cancelled() => {}
                 reason = owner => {
-                    tracing::warn!(reason, "A publishing channel failed");
+                    if let Some(reason) = reason {
+                        tracing::warn!(reason, "A publishing channel failed");
+                    }
                     session.doubt.cancel();
                 }
             }
@@ -261,23 +263,27 @@ async fn offer(dialer: &Dialer, session: &Session, tasks: &TaskTracker) -> Resul
     })
 }
 
-/// Owns one channel until it fails; what is then unconfirmed is dropped, which tells its
-/// callers.
-async fn own(channel: Channel, mut inbox: mpsc::Receiver<Request>, metrics: Metrics) -> String {
+/// Owns one channel until it fails, and says how; what is then unconfirmed is dropped,
+/// which tells its callers. `None` once nobody can hand over any more.
+async fn own(
+    channel: Channel,
+    mut inbox: mpsc::Receiver<Request>,
+    metrics: Metrics,
+) -> Option<String> {
     let mut unconfirmed = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
             Some(fault) = unconfirmed.next(), if !unconfirmed.is_empty() => {
                 if let Some(fault) = fault {
-                    return fault;
+                    return Some(fault);
                 }
             }
             request = inbox.recv() => match request {
                 // Only this task ever polls these, so the tag is drawn and the frames are
                 // queued without another publish in between.
                 Some(request) => unconfirmed.push(deliver(&channel, request, &metrics)),
-                None => return "the publisher is gone".to_owned(),
+                None => return None,
             },
         }
     }

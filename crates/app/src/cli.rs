@@ -1,0 +1,106 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use task::Lane;
+
+/// Fulfils game-store orders sold through Xsolla: a signed webhook in, an item granted, the
+/// player told.
+#[derive(Debug, Parser)]
+#[command(name = "grantline", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Configuration file; the environment can set every key as well (`GRANTLINE__SECTION__KEY`).
+    #[arg(long, global = true, env = "GRANTLINE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every role in one process.
+    Serve(Serve),
+    /// Receive Xsolla's webhooks: verify, answer questions, enqueue.
+    Ingress,
+    /// Grant, revoke and record what the ingress enqueued.
+    Worker(Worker),
+    /// Push order status to game clients and answer their polling.
+    Publisher,
+    /// Answer game servers and operators.
+    Api,
+    /// Create or update the database schema and the broker's topology. Safe to repeat.
+    Migrate(Migrate),
+    /// Check the configuration and say everything that is wrong with it.
+    CheckConfig(CheckConfig),
+    /// Print the Authorization header of a webhook body, for sending it with curl.
+    Sign(Sign),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Add a demo project with secrets of its own, play one order through and show each
+    /// step. Refused where projects are configured.
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Worker {
+    /// Which work to take.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "grant,revoke,record",
+        value_name = "KIND,…"
+    )]
+    pub(crate) kinds: Vec<Lane>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Change nothing; say what differs and exit with 1 if anything does.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// Print each value in effect with where it comes from, secrets masked.
+    #[arg(long)]
+    pub(crate) print_config: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// File with the project's webhook secret. A secret on the command line would be seen
+    /// by every user of the machine.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: PathBuf,
+    /// File with the body, byte for byte as it will be sent; `-` for standard input.
+    #[arg(default_value = "-")]
+    pub(crate) body: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn kinds_are_lanes() {
+        let cli = Cli::try_parse_from(["grantline", "worker", "--kinds", "grant,revoke"]).unwrap();
+        let Command::Worker(worker) = cli.command else {
+            unreachable!()
+        };
+        assert_eq!(worker.kinds, [Lane::Grant, Lane::Revoke]);
+        assert!(Cli::try_parse_from(["grantline", "worker", "--kinds", "grants"]).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! One file per subcommand that is not a role; roles are started by `serve`.
+
+mod check_config;
+mod migrate;
+mod serve;
+mod sign;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use crate::cli::{Cli, Command};
+use crate::configuration::{Configuration, File, Loaded, Sources};
+use crate::roles::Roles;
+
+/// Runs what the command line asks for.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let config = cli.config.as_deref();
+    match cli.command {
+        Command::Sign(sign) => sign::run(&sign),
+        Command::CheckConfig(check) => check_config::run(&check, config),
+        Command::Migrate(migrate) => {
+            runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
+        }
+        Command::Serve(serve) if serve.demo => serve::demo(config),
+        Command::Serve(_) => serve::roles(&Roles::all(), &load(config)?.value),
+        Command::Ingress => serve::roles(&Roles::ingress(), &load(config)?.value),
+        Command::Worker(worker) => serve::roles(&Roles::worker(worker.kinds), &load(config)?.value),
+        Command::Publisher => serve::roles(&Roles::publisher(), &load(config)?.value),
+        Command::Api => serve::roles(&Roles::api(), &load(config)?.value),
+    }
+}
+
+/// An error with its causes, for a person.
+pub(crate) fn say_error(error: &anyhow::Error) {
+    // Nothing can be done where standard error is gone.
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+}
+
+fn load(config: Option<&Path>) -> anyhow::Result<Loaded<Configuration>> {
+    Ok(Configuration::load(&sources(config)?)?)
+}
+
+/// The configuration file and the process's environment.
+fn sources(config: Option<&Path>) -> anyhow::Result<Sources> {
+    let file = config.map(|path| {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+        anyhow::Ok(File {
+            path: path.to_owned(),
+            text,
+        })
+    });
+    // What is not Unicode cannot be one of ours.
+    let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    Ok(Sources {
+        file: file.transpose()?,
+        environment: std::env::vars_os().filter_map(unicode).collect(),
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}

@@ -1,0 +1,93 @@
+//! What game servers and operators do over the api.
+
+use hyper::{Method, StatusCode};
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+
+use crate::harness::{Line, PROJECT, eventually};
+use crate::notices;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_followed_from_registration_to_cancellation() {
+    let line = Line::start().await;
+    let order = format!("/v1/projects/{PROJECT}/orders/7");
+    let created = line
+        .api(Method::PUT, &order, &json!({"player": "mira"}))
+        .await;
+    assert!(created.status.is_success(), "{created:?}");
+    assert_eq!(
+        line.api(Method::GET, &order, &Value::Null).await.json()["status"],
+        "new"
+    );
+
+    line.accepted(&notices::order_paid(7, 70, "mira")).await;
+    line.ends(7, "order_paid", "booked").await;
+    line.accepted(&notices::order_canceled(7, 70, "mira")).await;
+    line.ends(7, "order_canceled", "booked").await;
+
+    let found = line.api(Method::GET, &order, &Value::Null).await.json();
+    assert_eq!(found["status"], "canceled");
+    let directions = |found: &Value| {
+        let bookings = found["bookings"].as_array().unwrap().iter();
+        bookings
+            .map(|booking| booking["direction"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(directions(&found), ["grant", "revoke"]);
+    let stream: Vec<_> = line.stream("mira").await.iter().map(|row| row.2).collect();
+    assert_eq!(stream, ["new", "paid", "done", "canceled"]);
+
+    let transaction = format!("/v1/projects/{PROJECT}/transactions/70");
+    assert_eq!(
+        line.api(Method::GET, &transaction, &Value::Null)
+            .await
+            .json()["order_id"],
+        7
+    );
+    line.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_order_is_found_replayed_and_granted_once() {
+    let line = Line::start().await;
+    let mut database = PgConnection::connect(line.database.url()).await.unwrap();
+    let reject = "CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS $$
+                  BEGIN RAISE EXCEPTION 'the catalogue is closed'; END $$;
+                  CREATE TRIGGER reject BEFORE INSERT ON booking_lines
+                  FOR EACH ROW EXECUTE FUNCTION reject()";
+    database.execute(reject).await.unwrap();
+    line.accepted(&notices::order_paid(7, 70, "mira")).await;
+    eventually("parked", async || line.parked().await.len() == 1).await;
+    let listed = line
+        .api(Method::GET, "/v1/parked?order=7", &Value::Null)
+        .await
+        .json();
+    let id = listed["parked"][0]["id"].as_i64().unwrap();
+    assert_eq!(listed["parked"][0]["reason"], "rejected", "{listed}");
+
+    database
+        .execute("DROP TRIGGER reject ON booking_lines")
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let replayed = line
+            .api(
+                Method::POST,
+                &format!("/v1/parked/{id}/replay"),
+                &Value::Null,
+            )
+            .await;
+        assert!(
+            replayed.status.is_success() || replayed.status == StatusCode::CONFLICT,
+            "{replayed:?}"
+        );
+    }
+    eventually("granted", async || {
+        line.inventory("mira").await == ["blade×2"]
+    })
+    .await;
+    eventually("settled", async || line.parked().await.is_empty()).await;
+    line.queues_are_empty().await;
+    assert_eq!(line.inventory("mira").await, ["blade×2"]);
+    line.stop().await;
+}
