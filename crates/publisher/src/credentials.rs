@@ -14,7 +14,7 @@ pub(crate) type Verifiers = BTreeMap<ProjectId, Verifier>;
 
 /// Who a client has proved to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Player {
+pub(crate) struct Bearer {
     pub(crate) project: ProjectId,
     pub(crate) player: PlayerId,
     pub(crate) expires_at: OffsetDateTime,
@@ -53,7 +53,7 @@ pub(crate) fn authenticate(
     verifiers: &Verifiers,
     credentials: &Credentials,
     now: OffsetDateTime,
-) -> Result<Player, TokenFault> {
+) -> Result<Bearer, TokenFault> {
     let data = match &credentials.data {
         Some(data) => serde_json::from_str::<Option<Data>>(data.get())
             .map_err(|_| TokenFault::Missing)?
@@ -74,7 +74,7 @@ pub(crate) fn authenticate(
     if claimed.is_some_and(|claimed| !claimed.is_empty() && claimed != player.as_str()) {
         return Err(TokenFault::OtherPlayer);
     }
-    Ok(Player {
+    Ok(Bearer {
         project,
         player,
         expires_at,

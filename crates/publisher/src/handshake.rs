@@ -14,10 +14,38 @@ const PROTOBUF: &str = "centrifuge-protobuf";
 /// How a client wants to talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// What is spoken here. `named` if the client offered it by name.
-    Json { named: bool },
+    /// What is spoken here.
+    Json,
     /// Protobuf, and nothing else.
     Protobuf,
+}
+
+/// Why a request opens no connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandshakeFault {
+    Method,
+    NotWebSocket,
+}
+
+impl HandshakeFault {
+    pub(crate) fn reply(self) -> Reply {
+        match self {
+            Self::Method => {
+                let mut reply = empty(StatusCode::METHOD_NOT_ALLOWED);
+                let headers = reply.headers_mut();
+                headers.insert(ALLOW, HeaderValue::from_static("GET"));
+                reply
+            }
+            Self::NotWebSocket => {
+                let told = "This address speaks WebSocket, version 13.\n";
+                let mut reply = text(StatusCode::UPGRADE_REQUIRED, told);
+                let headers = reply.headers_mut();
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+                reply
+            }
+        }
+    }
 }
 
 /// The 101 that opens the connection, or what is wrong with the request.
@@ -25,73 +53,45 @@ pub(crate) fn shake_hands(
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
-) -> Result<(Reply, Encoding), Reply> {
+) -> Result<(Reply, Encoding), HandshakeFault> {
     if method != Method::GET {
-        let mut reply = empty(StatusCode::METHOD_NOT_ALLOWED);
-        reply
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET"));
-        return Err(reply);
+        return Err(HandshakeFault::Method);
     }
-    let key = headers.get(SEC_WEBSOCKET_KEY);
-    let (true, true, Some(key)) = (
-        lists(headers, CONNECTION.as_str(), "upgrade"),
-        lists(headers, UPGRADE.as_str(), "websocket"),
-        key,
-    ) else {
-        return Err(expects_websocket());
-    };
-    if headers
-        .get(SEC_WEBSOCKET_VERSION)
-        .is_none_or(|version| version != "13")
-    {
-        return Err(expects_websocket());
-    }
-    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()));
-    let Ok(accept) = accept else {
-        return Err(expects_websocket());
-    };
+    let asks = lists(headers, CONNECTION.as_str(), "upgrade")
+        && lists(headers, UPGRADE.as_str(), "websocket")
+        && lists(headers, SEC_WEBSOCKET_VERSION.as_str(), "13");
+    let accept = headers
+        .get(SEC_WEBSOCKET_KEY)
+        .filter(|_| asks)
+        .and_then(|key| HeaderValue::try_from(derive_accept_key(key.as_bytes())).ok())
+        .ok_or(HandshakeFault::NotWebSocket)?;
     let encoding = encoding(uri, headers);
+    // A protocol we do not know, such as the `wss` of Unreal's SDK, is left unanswered:
+    // the client then goes on without one.
+    let offered = |protocol| lists(headers, SEC_WEBSOCKET_PROTOCOL.as_str(), protocol);
+    let named = match encoding {
+        Encoding::Json => JSON,
+        Encoding::Protobuf => PROTOBUF,
+    };
     let mut reply = empty(StatusCode::SWITCHING_PROTOCOLS);
     let answer = reply.headers_mut();
     answer.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     answer.insert(UPGRADE, HeaderValue::from_static("websocket"));
     answer.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    // A protocol we do not know, such as the `wss` of Unreal's SDK, is left unanswered:
-    // the client then goes on without one.
-    let named = match encoding {
-        Encoding::Json { named: true } => Some(JSON),
-        Encoding::Json { named: false } => None,
-        Encoding::Protobuf => {
-            lists(headers, SEC_WEBSOCKET_PROTOCOL.as_str(), PROTOBUF).then_some(PROTOBUF)
-        }
-    };
-    if let Some(named) = named {
+    if offered(named) {
         answer.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(named));
     }
     Ok((reply, encoding))
 }
 
-fn expects_websocket() -> Reply {
-    let mut reply = text(
-        StatusCode::UPGRADE_REQUIRED,
-        "This address speaks WebSocket, version 13.\n",
-    );
-    let headers = reply.headers_mut();
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    reply
-}
-
 fn encoding(uri: &Uri, headers: &HeaderMap) -> Encoding {
     let offers = |protocol| lists(headers, SEC_WEBSOCKET_PROTOCOL.as_str(), protocol);
     let asks = |pair: &str| pair == "format=protobuf" || pair == "cf_protocol=protobuf";
-    if offers(JSON) {
-        Encoding::Json { named: true }
-    } else if offers(PROTOBUF) || uri.query().is_some_and(|query| query.split('&').any(asks)) {
+    let protobuf = offers(PROTOBUF) || uri.query().is_some_and(|query| query.split('&').any(asks));
+    if protobuf && !offers(JSON) {
         Encoding::Protobuf
     } else {
-        Encoding::Json { named: false }
+        Encoding::Json
     }
 }
 
@@ -133,23 +133,19 @@ mod tests {
             reply.headers()[SEC_WEBSOCKET_ACCEPT],
             "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
         );
-        assert_eq!(encoding, Encoding::Json { named: false });
+        assert_eq!(encoding, Encoding::Json);
     }
 
     #[test]
     fn only_a_known_protocol_is_named_in_the_answer() {
         for (offered, named, expected) in [
-            ("wss", None, Encoding::Json { named: false }),
-            (
-                "wss, centrifuge-json",
-                Some(JSON),
-                Encoding::Json { named: true },
-            ),
+            ("wss", None, Encoding::Json),
+            ("wss, centrifuge-json", Some(JSON), Encoding::Json),
             ("centrifuge-protobuf", Some(PROTOBUF), Encoding::Protobuf),
             (
                 "centrifuge-protobuf, centrifuge-json",
                 Some(JSON),
-                Encoding::Json { named: true },
+                Encoding::Json,
             ),
         ] {
             let (reply, encoding) = ask("/", Some(offered));
@@ -165,6 +161,6 @@ mod tests {
     #[test]
     fn a_plain_request_is_told_what_is_spoken_here() {
         let refused = shake_hands(&Method::GET, &Uri::from_static("/"), &HeaderMap::new());
-        assert_eq!(refused.unwrap_err().status(), 426);
+        assert_eq!(refused.unwrap_err().reply().status(), 426);
     }
 }

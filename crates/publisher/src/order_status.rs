@@ -242,9 +242,8 @@ mod tests {
         }
     }
 
-    fn shown(content: Option<Content>) -> serde_json::Value {
-        let body = ContentBody::default();
-        let content = content.as_ref().map_or(body, super::content);
+    fn shown(content: Option<&Content>) -> serde_json::Value {
+        let content = content.map(super::content).unwrap_or_default();
         serde_json::to_value(content).unwrap()
     }
 
@@ -260,14 +259,14 @@ mod tests {
             }],
         });
         assert_eq!(
-            shown(Some(content_of(money("8.97", "EUR"), false))),
+            shown(Some(&content_of(money("8.97", "EUR"), false))),
             expected
         );
     }
 
     #[test]
     fn virtual_currency_is_whole_and_has_a_field_of_its_own() {
-        let shown = shown(Some(content_of(money("200", "gems"), true)));
+        let shown = shown(Some(&content_of(money("200", "gems"), true)));
         assert!(shown["price"].is_null());
         assert_eq!(shown["virtual_price"]["amount"], "200");
     }

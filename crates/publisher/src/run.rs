@@ -154,7 +154,7 @@ fn settings(config: &Config, rows_max: u32) -> Settings {
 async fn passed_on(passing: impl Future<Output = ()>, drain: CancellationToken) {
     passing.await;
     if drain.is_cancelled() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -61,7 +61,7 @@ impl Publisher {
         let handshake = shake_hands(request.method(), request.uri(), request.headers());
         let (reply, encoding) = match handshake {
             Ok(agreed) => agreed,
-            Err(refusal) => return refusal,
+            Err(fault) => return fault.reply(),
         };
         if self.lifecycle.is_draining() {
             return self.turn_away("draining");

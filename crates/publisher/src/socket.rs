@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::credentials::{Player, authenticate};
+use crate::credentials::{Bearer, authenticate};
 use crate::hub::Seat;
 use crate::mailbox::{Mailbox, News};
 use crate::metrics::ReadCause;
@@ -252,12 +252,12 @@ impl Socket {
 
     fn authenticate(&mut self, credentials: &Credentials) {
         let wall = task::now();
-        let Player {
+        let Bearer {
             project,
             player,
             expires_at,
         } = match authenticate(&self.shared.verifiers, credentials, wall) {
-            Ok(player) => player,
+            Ok(bearer) => bearer,
             Err(fault) => {
                 self.bad_token = Some(fault);
                 self.shared.metrics.bad_token("socket", fault);
@@ -348,7 +348,15 @@ fn ending(error: &Error) -> Ending {
         Error::Capacity(_) => Ending::Broken(CloseCode::Size),
         Error::Utf8(_) => Ending::Broken(CloseCode::Invalid),
         Error::Protocol(_) => Ending::Broken(CloseCode::Protocol),
-        _ => Ending::Left,
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Io(_)
+        | Error::Tls(_)
+        | Error::WriteBufferFull(_)
+        | Error::AttackAttempt
+        | Error::Url(_)
+        | Error::Http(_)
+        | Error::HttpFormat(_) => Ending::Left,
     }
 }
 

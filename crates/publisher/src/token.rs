@@ -185,12 +185,15 @@ impl Verifier {
 
 /// The crate's errors quote parts of the token, so only their kind goes on.
 fn fault(kind: &ErrorKind) -> TokenFault {
-    match kind {
-        ErrorKind::InvalidSignature => TokenFault::Signature,
-        ErrorKind::InvalidAlgorithm
-        | ErrorKind::InvalidAlgorithmName
-        | ErrorKind::MissingAlgorithm => TokenFault::Algorithm,
-        _ => TokenFault::Malformed,
+    if matches!(kind, ErrorKind::InvalidSignature) {
+        TokenFault::Signature
+    } else if matches!(
+        kind,
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::MissingAlgorithm
+    ) {
+        TokenFault::Algorithm
+    } else {
+        TokenFault::Malformed
     }
 }
 
