@@ -41,7 +41,7 @@ async fn an_order_is_followed_from_registration_to_cancellation() {
     assert_eq!(
         line.api(Method::GET, &transaction, &Value::Null)
             .await
-            .json()["order_id"],
+            .json()["order"],
         7
     );
     line.stop().await;
