@@ -18,7 +18,7 @@ pub struct Config {
     /// Who may call, by name. Names stand in the logs; without a key nobody gets in.
     pub keys: BTreeMap<String, Key>,
     /// The most rows of one answer; the rest is read page by page.
-    #[schemars(range(min = 1, max = 1_000))]
+    #[schemars(range(min = 1, max = 200))]
     pub max_page_rows: u32,
     /// Limits of the listener.
     pub limits: Limits,
@@ -41,7 +41,7 @@ impl Default for Config {
 pub struct Key {
     /// What the caller sends as `Authorization: Bearer …`.
     pub secret: Secret,
-    /// What the caller may do: any of `register`, `read` and `replay`.
+    /// What the caller may do: any of `register`, `read`, `bodies` and `replay`.
     #[schemars(length(min = 1))]
     pub rights: BTreeSet<Right>,
     /// Ids of the projects the caller may see; empty means all of them.
@@ -59,6 +59,21 @@ pub enum Right {
     Register,
     /// Read orders, bookings, inventories and parked entries.
     Read,
+    /// Read the bodies of parked entries too: they hold emails, addresses and names.
+    Bodies,
     /// Replay parked entries: an operator.
     Replay,
+}
+
+impl Right {
+    /// As in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Read => "read",
+            Self::Bodies => "bodies",
+            Self::Replay => "replay",
+        }
+    }
 }

@@ -1,0 +1,186 @@
+//! Orders and transactions: registering created orders, and what is known of them.
+
+use std::sync::Arc;
+
+use httpd::Reply;
+use hyper::StatusCode;
+use ledger::{Entry, NoOp, Outcome};
+use order::{Assertion, Content, ContentItem, Money, OrderId, PlayerId, ProjectId, TransactionId};
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::serve::{Api, reply};
+use crate::show::{OrderDetail, Transaction};
+
+/// The most lines of a registered order.
+const MAX_ITEMS: usize = 1_000;
+/// The longest name of a currency, in bytes: a virtual one goes by its item.
+const MAX_CURRENCY_BYTES: usize = 255;
+
+/// What a game server says of an order it has created.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Registration {
+    player: String,
+    #[serde(default)]
+    content: SentContent,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SentContent {
+    price: Option<SentMoney>,
+    is_virtual: bool,
+    is_free: bool,
+    items: Vec<SentItem>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SentItem {
+    sku: String,
+    quantity: i64,
+    #[serde(default)]
+    is_free: bool,
+    price: Option<SentMoney>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SentMoney {
+    amount: String,
+    currency: String,
+}
+
+#[derive(Serialize)]
+struct Registered<'a> {
+    order: i64,
+    player: &'a str,
+    status: &'static str,
+}
+
+impl Registration {
+    fn read(body: &[u8]) -> Result<(PlayerId, Content), Fault> {
+        let Self { player, content } = serde_json::from_slice(body)
+            .map_err(|fault| Fault::Input(format!("the body: {fault}")))?;
+        let player = player
+            .parse()
+            .map_err(|fault| Fault::Input(format!("`player`: {fault}")))?;
+        Ok((player, content.read()?))
+    }
+}
+
+impl SentContent {
+    fn read(self) -> Result<Content, Fault> {
+        if self.items.len() > MAX_ITEMS {
+            let fault = format!("`content.items`: at most {MAX_ITEMS} lines");
+            return Err(Fault::Input(fault));
+        }
+        Ok(Content {
+            price: self.price.map(SentMoney::read).transpose()?,
+            is_virtual: self.is_virtual,
+            is_free: self.is_free,
+            items: self
+                .items
+                .into_iter()
+                .map(SentItem::read)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl SentItem {
+    fn read(self) -> Result<ContentItem, Fault> {
+        let sku = self.sku.parse();
+        if self.quantity < 1 {
+            let fault = "`content.items.quantity`: expected at least 1";
+            return Err(Fault::Input(fault.into()));
+        }
+        Ok(ContentItem {
+            sku: sku.map_err(|fault| Fault::Input(format!("`content.items.sku`: {fault}")))?,
+            quantity: self.quantity,
+            is_free: self.is_free,
+            price: self.price.map(SentMoney::read).transpose()?,
+        })
+    }
+}
+
+impl SentMoney {
+    fn read(self) -> Result<Money, Fault> {
+        let amount = self.amount.parse();
+        let currency = self.currency;
+        if currency.is_empty()
+            || currency.len() > MAX_CURRENCY_BYTES
+            || currency.chars().any(char::is_control)
+        {
+            let fault = format!("`currency`: expected 1 to {MAX_CURRENCY_BYTES} printable bytes");
+            return Err(Fault::Input(fault));
+        }
+        Ok(Money {
+            amount: amount.map_err(|fault| Fault::Input(format!("`amount`: {fault}")))?,
+            currency: currency.into(),
+        })
+    }
+}
+
+impl Api {
+    /// 201 for the first to register it, 200 for a repeat.
+    pub(crate) async fn register_order(
+        &self,
+        project: ProjectId,
+        order: OrderId,
+        body: &[u8],
+    ) -> Result<Reply, Fault> {
+        let (player, content) = Registration::read(body)?;
+        let assertion = Assertion::Created {
+            order,
+            player: player.clone(),
+            content,
+        };
+        let entries: Arc<[Entry]> = Arc::new([Entry {
+            project,
+            assertion,
+            notice: None,
+        }]);
+        let booked = self.ledger.book(&entries, task::now()).await?;
+        self.broker.send_hints(&booked.hints);
+        let lost = Outcome::NoOp(NoOp::OtherPlayer);
+        if booked
+            .verdicts
+            .iter()
+            .any(|verdict| verdict.outcome == lost)
+        {
+            return Err(Fault::OtherPlayer(order));
+        }
+        let known = self.ledger.order_status(project, order, &player).await?;
+        let known = known.ok_or_else(|| Fault::NotFound(format!("order {order}")))?;
+        let is_new = !booked.hints.rows.is_empty();
+        let status = if is_new {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        let registered = Registered {
+            order: order.get(),
+            player: player.as_str(),
+            status: known.status.as_str(),
+        };
+        Ok(reply(status, &registered))
+    }
+
+    pub(crate) async fn order(&self, project: ProjectId, order: OrderId) -> Result<Reply, Fault> {
+        let found = self.ledger.order(project, order).await?;
+        let found = found.ok_or_else(|| Fault::NotFound(format!("order {order}")))?;
+        Ok(reply(StatusCode::OK, &OrderDetail::from(&found)))
+    }
+
+    pub(crate) async fn transaction(
+        &self,
+        project: ProjectId,
+        number: TransactionId,
+    ) -> Result<Reply, Fault> {
+        let found = self.ledger.transaction(project, number).await?;
+        let found = found.ok_or_else(|| Fault::NotFound(format!("transaction {number}")))?;
+        Ok(reply(StatusCode::OK, &Transaction::from(&found)))
+    }
+}

@@ -1,0 +1,86 @@
+//! Players: registering them, and what they ordered and hold.
+
+use httpd::Reply;
+use hyper::StatusCode;
+use order::{PlayerId, ProjectId};
+use serde::Serialize;
+
+use crate::fault::Fault;
+use crate::query::Query;
+use crate::serve::{Api, reply};
+use crate::show::{Line, Order};
+
+#[derive(Serialize)]
+struct Player<'a> {
+    player: &'a str,
+}
+
+#[derive(Serialize)]
+struct Orders<'a> {
+    orders: Vec<Order<'a>>,
+    /// The `before` of the next page; absent on the last one.
+    next_before: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct Inventory<'a> {
+    player: &'a str,
+    items: Vec<Line<'a>>,
+}
+
+impl Api {
+    pub(crate) async fn register_player(
+        &self,
+        project: ProjectId,
+        player: &PlayerId,
+    ) -> Result<Reply, Fault> {
+        let is_new = self
+            .ledger
+            .register_player(project, player, task::now())
+            .await?;
+        let status = if is_new {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        let player = player.as_str();
+        Ok(reply(status, &Player { player }))
+    }
+
+    pub(crate) async fn orders_of(
+        &self,
+        project: ProjectId,
+        player: &PlayerId,
+        query: Option<&str>,
+    ) -> Result<Reply, Fault> {
+        let query = Query::read(query, &["before", "limit"])?;
+        let limit = query.limit(self.max_page_rows)?;
+        let before = query.get("before")?;
+        let views = self
+            .ledger
+            .orders_of(project, player, before, limit)
+            .await?;
+        let is_full = views.len() >= limit as usize;
+        let page = Orders {
+            orders: views.iter().map(Order::from).collect(),
+            next_before: views
+                .last()
+                .filter(|_| is_full)
+                .map(|view| view.order.get()),
+        };
+        Ok(reply(StatusCode::OK, &page))
+    }
+
+    pub(crate) async fn inventory(
+        &self,
+        project: ProjectId,
+        player: &PlayerId,
+    ) -> Result<Reply, Fault> {
+        let held = self.ledger.inventory(project, player).await?;
+        let inventory = Inventory {
+            player: player.as_str(),
+            items: held.iter().map(Line::from).collect(),
+        };
+        Ok(reply(StatusCode::OK, &inventory))
+    }
+}

@@ -1,0 +1,69 @@
+//! Who may do what.
+
+use hyper::Method;
+
+use crate::bench::Bench;
+
+const ORDER: &str = "/v1/projects/44056/orders/7";
+
+#[tokio::test]
+async fn a_request_without_a_known_key_learns_nothing_but_how_to_send_one() {
+    let bench = Bench::new().await;
+    let call = async |authorization| bench.call(authorization, Method::GET, ORDER, "").await;
+    for authorization in [
+        None,
+        Some("Bearer"),
+        Some("Bearer "),
+        Some("Basic Z2FtZS1rZXk="),
+        Some("game-key"),
+    ] {
+        let answer = call(authorization).await;
+        assert_eq!(answer.fault(), (401, "no_key"), "{authorization:?}");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+        assert!(answer.message().contains("Authorization: Bearer"));
+    }
+    for authorization in [
+        "Bearer nobody",
+        "Bearer game-key2",
+        "Bearer game-ke",
+        "Bearer game",
+    ] {
+        let answer = call(Some(authorization)).await;
+        assert_eq!(answer.fault(), (401, "unknown_key"), "{authorization}");
+    }
+    // Before the path is looked at.
+    let answer = bench.call(None, Method::GET, "/nowhere", "").await;
+    assert_eq!(answer.fault(), (401, "no_key"));
+    assert_eq!(call(Some("bearer game-key")).await.fault().0, 404);
+}
+
+#[tokio::test]
+async fn a_key_does_only_what_its_rights_say() {
+    let bench = Bench::new().await;
+    let answer = bench
+        .put("desk", "/v1/projects/44056/players/mira", "")
+        .await;
+    assert_eq!(answer.fault(), (403, "no_right"));
+    assert!(answer.message().contains("`api.keys.desk.rights`"));
+    assert!(answer.message().contains("`register`"));
+    let answer = bench.post("game", "/v1/parked/1/replay").await;
+    assert_eq!(answer.fault(), (403, "no_right"));
+}
+
+#[tokio::test]
+async fn a_key_sees_only_its_projects() {
+    let bench = Bench::new().await;
+    let answer = bench.get("shop", ORDER).await;
+    assert_eq!(answer.fault(), (403, "foreign_project"));
+    assert!(answer.message().contains("`api.keys.shop.projects`"));
+    let own = bench.get("shop", "/v1/projects/7/orders/7").await;
+    assert_eq!(own.fault(), (404, "not_found"));
+}
+
+#[tokio::test]
+async fn a_project_that_is_not_configured_is_named() {
+    let bench = Bench::new().await;
+    let answer = bench.put("game", "/v1/projects/9/players/mira", "").await;
+    assert_eq!(answer.fault(), (404, "unknown_project"));
+    assert!(answer.message().contains("[projects.9]"));
+}
