@@ -9,7 +9,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::notices::{
-    batch, book, holds, id, noon, order, paid, payment, player, project, refund, told,
+    batch, book, created, holds, id, noon, order, paid, payment, player, project, refund, told,
 };
 
 fn wide(database: &Database) -> Ledger {
@@ -144,4 +144,50 @@ async fn a_refused_booking_leaves_no_gap() {
     assert_eq!(next.hints.rows[0].offset, 3);
     let (_, tops) = ledger.tops(&[(id(44_056), player("mira"))]).await.unwrap();
     assert_eq!(tops, [4]);
+}
+
+/// A trigger gives each row of a statement time to meet another writer's.
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_of_the_same_balances_and_streams_take_them_in_one_order() {
+    const WRITERS: i64 = 6;
+    const BATCHES: i64 = 8;
+    let database = Postgres::database().await;
+    sqlx::raw_sql(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END $$;
+         CREATE TRIGGER dawdle BEFORE INSERT ON balances FOR EACH ROW EXECUTE FUNCTION dawdle();
+         CREATE TRIGGER dawdle BEFORE INSERT ON streams FOR EACH ROW EXECUTE FUNCTION dawdle()",
+    )
+    .execute(database.pool())
+    .await
+    .unwrap();
+    let ledger = wide(&database);
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let ledger = ledger.clone();
+        writers.spawn(async move {
+            for number in 0..BATCHES {
+                let first = 1 + 4 * (writer * BATCHES + number);
+                let names = ["mira", "nina", "oleg", "petr"];
+                // Each writer names the players in another order.
+                let entries = (0..4).map(|place| {
+                    let name = names[usize::try_from((place + writer) % 4).unwrap()];
+                    // A registration moves no balance, so it meets others at the streams.
+                    if number % 2 == 0 {
+                        paid(first + place, name, None)
+                    } else {
+                        created(first + place, name)
+                    }
+                });
+                ledger.book(&batch(entries), noon()).await.unwrap();
+            }
+        });
+    }
+    while let Some(writer) = writers.join_next().await {
+        writer.unwrap();
+    }
+    for name in ["mira", "nina", "oleg", "petr"] {
+        let swords = WRITERS * BATCHES;
+        assert_eq!(holds(&ledger, name).await, [("sword".into(), swords)]);
+    }
 }

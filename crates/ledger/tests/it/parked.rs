@@ -8,7 +8,8 @@ use testkit::Postgres;
 use time::Duration;
 
 use crate::notices::{
-    batch, book_one, entry, holds, id, noon, order, paid, paid_with, player, project, transaction,
+    batch, book_one, canceled, entry, holds, id, noon, order, paid, paid_with, player, project,
+    transaction,
 };
 
 fn unclear(detail: &str) -> Entry {
@@ -126,6 +127,23 @@ async fn a_replay_that_fails_again_updates_its_entry() {
         ("still unclear", None)
     );
     assert_eq!(order(&ledger, 7).await.notices[0].parked, Some(number));
+}
+
+#[tokio::test]
+async fn a_parked_cancellation_takes_back_once_however_often_it_is_replayed() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, paid(7, "mira", 900)).await;
+    let verdict = book_one(&ledger, canceled(7, "oleg", 900)).await;
+    assert_eq!(verdict.outcome, Outcome::Parked(ParkReason::OtherPlayer));
+    let number = open(&ledger).await[0].id;
+    for _ in 0..2 {
+        let verdict = book_one(&ledger, replayed(canceled(7, "oleg", 900), number)).await;
+        assert!(!verdict.repeat);
+    }
+    assert_eq!(holds(&ledger, "mira").await, []);
+    assert_eq!(order(&ledger, 7).await.bookings.len(), 2);
+    assert_eq!(all(&ledger).await[0].attempts, 3);
 }
 
 #[tokio::test]

@@ -5,11 +5,13 @@
 //! orders that name one transaction was first. That is read from the ledger.
 //!
 //! Notices that are in many batches would serialise those batches at the first table, so
-//! each batch has some that are in no other, about the same orders and transactions.
+//! each batch has some that are in no other: about the same orders and transactions, and
+//! new orders of the same players.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use ledger::{Config, Entry, Ledger};
 use order::Reference;
@@ -101,9 +103,22 @@ fn notices(dice: &mut Dice, order: i64, plan: &Plan) -> Vec<Entry> {
     notices
 }
 
-/// A payment or refund that no other batch has, or a registration, which is no notice.
-/// None of them says anything new.
-fn unrepeated(dice: &mut Dice, plans: &BTreeMap<i64, Plan>) -> Entry {
+/// New orders have the numbers from here on.
+const NEW: i64 = 10_000;
+
+fn new_order(order: i64) -> (&'static str, &'static str) {
+    let place = usize::try_from(order).unwrap();
+    let player = PLAYERS[place % PLAYERS.len()];
+    (player, SKUS[place / PLAYERS.len() % SKUS.len()])
+}
+
+/// What no other batch has: a new order, or something that says nothing new of an old one.
+fn unrepeated(dice: &mut Dice, plans: &BTreeMap<i64, Plan>, next: &AtomicI64) -> Entry {
+    if dice.one_in(2) {
+        let order = next.fetch_add(1, Ordering::Relaxed);
+        let (player, sku) = new_order(order);
+        return paid_for(order, player, None, &[(sku, 1)]);
+    }
     let order = 1 + i64::try_from(dice.below(ORDERS.unsigned_abs())).unwrap();
     let Plan {
         player,
@@ -113,9 +128,10 @@ fn unrepeated(dice: &mut Dice, plans: &BTreeMap<i64, Plan>) -> Entry {
     let Some(transaction) = transaction.filter(|_| !dice.one_in(3)) else {
         return created(order, player);
     };
-    let mut entry = match dice.one_in(2) {
-        true => payment(transaction, None, player),
-        false => refund(transaction, player),
+    let mut entry = if dice.one_in(2) {
+        payment(transaction, None, player)
+    } else {
+        refund(transaction, player)
     };
     let part = format!("{:x}", dice.below(u64::MAX));
     entry.notice.as_mut().unwrap().reference = Reference::part(id(transaction), &part);
@@ -141,16 +157,18 @@ async fn random_concurrent_batches_end_where_the_oracle_says_without_a_deadlock(
     .unwrap();
 
     let plans = Arc::new(plans);
+    let next = Arc::new(AtomicI64::new(NEW));
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
         let (ledger, plans, mut notices) = (ledger.clone(), Arc::clone(&plans), notices.clone());
+        let next = Arc::clone(&next);
         let mut dice = Dice(seed ^ (writer + 1));
         dice.shuffle(&mut notices);
         writers.spawn(async move {
             while !notices.is_empty() {
                 let length = (1 + dice.below(LONGEST_BATCH)).min(notices.len());
                 let mut entries = notices.split_off(notices.len() - length);
-                entries.extend((0..length).map(|_| unrepeated(&mut dice, &plans)));
+                entries.extend((0..length).map(|_| unrepeated(&mut dice, &plans, &next)));
                 dice.shuffle(&mut entries);
                 let booked = ledger.book(&batch(entries), noon()).await;
                 booked.unwrap_or_else(|fault| panic!("seed {seed}: {fault:?}"));
@@ -161,7 +179,12 @@ async fn random_concurrent_batches_end_where_the_oracle_says_without_a_deadlock(
         writer.unwrap();
     }
 
-    let expected = expected_inventories(&ledger, &plans).await;
+    let mut expected = expected_inventories(&ledger, &plans).await;
+    for order in NEW..next.load(Ordering::Relaxed) {
+        let (player, sku) = new_order(order);
+        let inventory = expected.entry(player).or_default();
+        *inventory.entry(sku.to_owned()).or_default() += 1;
+    }
     for name in PLAYERS {
         let found: BTreeMap<_, _> = holds(&ledger, name).await.into_iter().collect();
         let expected = expected.get(name).cloned().unwrap_or_default();
