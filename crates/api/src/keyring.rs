@@ -120,3 +120,55 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let key = key.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Key;
+
+    fn keyring(keys: &[(&str, &str, &[i64])]) -> Result<Keyring, String> {
+        let key = |(name, secret, projects): &(&str, &str, &[i64])| {
+            let key = Key {
+                secret: Secret::inline(*secret).unwrap(),
+                rights: [Right::Read].into(),
+                projects: projects.iter().copied().collect(),
+            };
+            ((*name).to_owned(), key)
+        };
+        let config = Config {
+            keys: keys.iter().map(key).collect(),
+            ..Config::default()
+        };
+        Keyring::new(&config).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn two_keys_with_one_secret_are_refused_by_name() {
+        let fault = keyring(&[("game", "same", &[]), ("desk", "same", &[])]).unwrap_err();
+        assert!(
+            fault.contains("`api.keys.desk`") && fault.contains("`api.keys.game`"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn a_project_that_is_none_is_refused_by_name() {
+        let fault = keyring(&[("game", "secret", &[-1])]).unwrap_err();
+        assert_eq!(
+            fault,
+            "`api.keys.game.projects`: expected project ids above 0, found -1"
+        );
+    }
+
+    #[test]
+    fn rows_without_a_project_are_for_callers_of_all_projects() {
+        let keyring = keyring(&[("all", "a", &[]), ("some", "b", &[7, 8])]).unwrap();
+        let [all, some] = &keyring.0[..] else {
+            panic!("two callers");
+        };
+        let project = |id: i64| Some(ProjectId::try_from(id).unwrap());
+        assert!(all.may_see(None) && all.may_see(project(9)));
+        assert!(some.may_see(project(7)) && some.may_see(project(8)));
+        assert!(!some.may_see(None) && !some.may_see(project(9)));
+    }
+}

@@ -33,9 +33,10 @@ pub(crate) const PROJECT: i64 = 44_056;
 pub(crate) const QUIET_PROJECT: i64 = 4_242;
 
 /// Callers: name, secret, rights and projects.
-const KEYS: [(&str, &str, &[Right], &[i64]); 4] = [
+const KEYS: [(&str, &str, &[Right], &[i64]); 5] = [
     ("game", "game-key", &[Right::Register, Right::Read], &[]),
     ("shop", "shop-key", &[Right::Register, Right::Read], &[7]),
+    ("twin", "twin-key", &[Right::Read], &[7, 8]),
     ("desk", "desk-key", &[Right::Read, Right::Replay], &[]),
     ("audit", "audit-key", &[Right::Read, Right::Bodies], &[]),
 ];

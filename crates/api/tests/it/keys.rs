@@ -67,3 +67,13 @@ async fn a_project_that_is_not_configured_is_named() {
     assert_eq!(answer.fault(), (404, "unknown_project"));
     assert!(answer.message().contains("[projects.9]"));
 }
+
+#[tokio::test]
+async fn a_key_of_several_projects_says_which_one_it_searches() {
+    let bench = Bench::new().await;
+    let answer = bench.get("twin", "/v1/parked").await;
+    assert_eq!(answer.fault(), (400, "invalid"));
+    assert!(answer.message().contains("`project=ID`"));
+    let answer = bench.get("twin", "/v1/parked?project=7").await;
+    assert_eq!(answer.status.as_u16(), 200);
+}

@@ -16,11 +16,14 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor as _, PgPool};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 
 use crate::{Config, LedgerError, SchemaError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// How long the database may take to answer a new connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The ledger. Cheap to clone: clones share their connections.
 #[derive(Clone, Debug)]
@@ -82,16 +85,12 @@ impl Ledger {
     /// # Errors
     /// When the database cannot be reached or a migration fails.
     pub async fn migrate(&self) -> Result<(), SchemaError> {
-        let connect = |source| SchemaError::Connect {
-            at: self.at.clone(),
-            source,
-        };
-        drop(self.pool.acquire().await.map_err(connect)?);
+        let mut connection = self.connect().await?;
         let migrate = |source| SchemaError::Migrate {
             at: self.at.clone(),
             source,
         };
-        MIGRATIONS.run(&self.pool).await.map_err(migrate)
+        MIGRATIONS.run(&mut connection).await.map_err(migrate)
     }
 
     /// Checks that the database can be used and has the schema this version needs.
@@ -104,19 +103,15 @@ impl Ledger {
             .map(|migration| migration.version)
             .max()
             .unwrap_or(0);
+        let mut connection = self.connect().await?;
         let applied = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
         let found = match sqlx::query_scalar::<_, i64>(applied)
-            .fetch_one(&self.pool)
+            .fetch_one(&mut connection)
             .await
         {
             Ok(found) => found,
             Err(error) if is_missing_table(&error) => 0,
-            Err(source) => {
-                return Err(SchemaError::Connect {
-                    at: self.at.clone(),
-                    source,
-                });
-            }
+            Err(source) => return Err(self.unusable(source)),
         };
         match found {
             found if found < needed => Err(SchemaError::Older { found, needed }),
@@ -125,6 +120,30 @@ impl Ledger {
                 known: needed,
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// A connection past the pool, which would only say that it has none; and without the
+    /// pool's time-outs, for a migration may wait and work for long.
+    async fn connect(&self) -> Result<PgConnection, SchemaError> {
+        let unlimited = [("lock_timeout", "0"), ("statement_timeout", "0")];
+        let options = self
+            .pool
+            .connect_options()
+            .as_ref()
+            .clone()
+            .options(unlimited);
+        let connect = PgConnection::connect_with(&options);
+        match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
+            Ok(connected) => connected.map_err(|source| self.unusable(source)),
+            Err(_) => Err(self.unusable(std::io::Error::from(std::io::ErrorKind::TimedOut).into())),
+        }
+    }
+
+    fn unusable(&self, source: sqlx::Error) -> SchemaError {
+        SchemaError::Connect {
+            at: self.at.clone(),
+            source,
         }
     }
 
