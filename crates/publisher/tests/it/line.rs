@@ -22,7 +22,7 @@ pub(crate) const SECRET: &str = "login-secret-canary-41";
 pub(crate) const SOCKET: &str = "/connection/websocket";
 
 /// Longest wait for something that must happen, on a loaded machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Line {
     pub(crate) at: SocketAddr,
@@ -108,8 +108,13 @@ impl Setup {
         lifecycle.supervise("publisher", async move {
             publisher::run(self.config, self.projects, deps, listener, &of_role).await
         });
+        // Both ways: what is sent before is lost, and here nobody would look for it.
         line.wait_for_metric("grantline_publisher_hint_gaps_total", |gaps| gaps >= 1.0)
             .await;
+        let mut state = line.broker.state();
+        let connected = state.wait_for(broker::State::is_healthy);
+        let connected = tokio::time::timeout(PATIENCE, connected).await;
+        connected.expect("a broker").unwrap();
         line
     }
 }
@@ -220,9 +225,8 @@ impl Line {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-            panic!("{name} is {}", self.metric(name, ""));
-        }
+        let reached = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(reached.is_ok(), "{name} is {}", self.metric(name, ""));
     }
 }
 
