@@ -12,8 +12,9 @@ use crate::Error;
 /// The name of the service where neither the configuration nor `OTEL_*` give one.
 const SERVICE: &str = "grantline";
 
-/// The SDK reports its own comings and goings as `info`.
-const EXPORTERS: &str = "opentelemetry=warn";
+/// The SDK reports its own comings and goings as `info`; lapin reports every failure that
+/// `broker` reports, three times over.
+const LIBRARIES: &str = "opentelemetry=warn,lapin=off";
 
 /// Logs, traces and metrics.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -84,7 +85,7 @@ impl Config {
     pub(crate) fn filter(&self) -> Result<EnvFilter, Error> {
         EnvFilter::builder()
             // First, so that the configuration may say otherwise.
-            .parse(format!("{EXPORTERS},{}", self.level))
+            .parse(format!("{LIBRARIES},{}", self.level))
             .map_err(|source| Error::Level {
                 level: self.level.clone(),
                 source,

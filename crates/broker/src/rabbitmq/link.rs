@@ -142,7 +142,11 @@ impl Dialer {
             return;
         }
         let link = self.way.as_str();
-        tracing::warn!(link, reason, "No connection to the broker");
+        tracing::warn!(
+            link,
+            reason,
+            "No connection to the broker; check `broker.url` and that RabbitMQ runs"
+        );
         self.metrics.lost(link);
         self.set(Link::Down { reason });
         if self.since.elapsed() > SETTLED_AFTER {
