@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::fault::Fault;
 use crate::query::Query;
 use crate::serve::{Api, reply};
-use crate::show::{Line, Order};
+use crate::show::{Line, Notice, Order};
 
 #[derive(Serialize)]
 struct Player<'a> {
@@ -26,6 +26,11 @@ struct Orders<'a> {
 struct Inventory<'a> {
     player: &'a str,
     items: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Notices<'a> {
+    notices: Vec<Notice<'a>>,
 }
 
 impl Api {
@@ -69,6 +74,20 @@ impl Api {
                 .map(|view| view.order.get()),
         };
         Ok(reply(StatusCode::OK, &page))
+    }
+
+    pub(crate) async fn notices_of(
+        &self,
+        project: ProjectId,
+        player: &PlayerId,
+        query: Option<&str>,
+    ) -> Result<Reply, Fault> {
+        let limit = Query::read(query, &["limit"])?.limit(self.max_page_rows)?;
+        let views = self.ledger.notices_of(project, player, limit).await?;
+        let notices = Notices {
+            notices: views.iter().map(Notice::from).collect(),
+        };
+        Ok(reply(StatusCode::OK, &notices))
     }
 
     pub(crate) async fn inventory(

@@ -16,6 +16,7 @@ pub(crate) enum Route {
     RegisterPlayer(ProjectId, PlayerId),
     OrdersOf(ProjectId, PlayerId),
     Inventory(ProjectId, PlayerId),
+    NoticesOf(ProjectId, PlayerId),
     RegisterOrder(ProjectId, OrderId),
     Order(ProjectId, OrderId),
     Transaction(ProjectId, TransactionId),
@@ -55,6 +56,7 @@ impl Route {
                 match below {
                     [] => only(Method::PUT, "PUT", Self::RegisterPlayer(project, player)),
                     ["orders"] => only(Method::GET, "GET", Self::OrdersOf(project, player)),
+                    ["notices"] => only(Method::GET, "GET", Self::NoticesOf(project, player)),
                     ["inventory"] => only(Method::GET, "GET", Self::Inventory(project, player)),
                     _ => Err(Fault::NoRoute),
                 }
@@ -77,6 +79,7 @@ impl Route {
         match self {
             Self::RegisterPlayer(..) => "/v1/projects/{project}/players/{player}",
             Self::OrdersOf(..) => "/v1/projects/{project}/players/{player}/orders",
+            Self::NoticesOf(..) => "/v1/projects/{project}/players/{player}/notices",
             Self::Inventory(..) => "/v1/projects/{project}/players/{player}/inventory",
             Self::RegisterOrder(..) | Self::Order(..) => "/v1/projects/{project}/orders/{order}",
             Self::Transaction(..) => "/v1/projects/{project}/transactions/{transaction}",
@@ -92,6 +95,7 @@ impl Route {
             Self::RegisterPlayer(..) | Self::RegisterOrder(..) => Right::Register,
             Self::OrdersOf(..)
             | Self::Inventory(..)
+            | Self::NoticesOf(..)
             | Self::Order(..)
             | Self::Transaction(..)
             | Self::ParkedList
@@ -106,6 +110,7 @@ impl Route {
             Self::RegisterPlayer(project, _)
             | Self::OrdersOf(project, _)
             | Self::Inventory(project, _)
+            | Self::NoticesOf(project, _)
             | Self::RegisterOrder(project, _)
             | Self::Order(project, _)
             | Self::Transaction(project, _) => Some(*project),

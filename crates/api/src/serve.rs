@@ -86,6 +86,7 @@ impl Api {
         match route {
             Route::RegisterPlayer(project, player) => self.register_player(project, &player).await,
             Route::OrdersOf(project, player) => self.orders_of(project, &player, query).await,
+            Route::NoticesOf(project, player) => self.notices_of(project, &player, query).await,
             Route::Inventory(project, player) => self.inventory(project, &player).await,
             Route::RegisterOrder(project, order) => {
                 let body = httpd::read_body(request.into_body(), &self.limits).await?;

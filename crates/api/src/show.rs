@@ -89,7 +89,7 @@ pub(crate) struct Line<'a> {
 }
 
 #[derive(Serialize)]
-struct Notice<'a> {
+pub(crate) struct Notice<'a> {
     kind: &'a str,
     reference: &'a str,
     message_id: String,

@@ -91,3 +91,16 @@ async fn a_parked_order_is_found_replayed_and_granted_once() {
     assert_eq!(line.inventory("mira").await, ["blade×2"]);
     line.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_names_only_a_player_is_found_by_that_player() {
+    let line = Line::start().await;
+    line.accepted(&notices::payment(70, "mira")).await;
+    let path = format!("/v1/projects/{PROJECT}/players/mira/notices");
+    eventually("the payment is listed", async || {
+        let listed = line.api(Method::GET, &path, &Value::Null).await.json();
+        listed["notices"][0]["kind"] == "payment"
+    })
+    .await;
+    line.stop().await;
+}

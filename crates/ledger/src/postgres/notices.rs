@@ -7,6 +7,7 @@ use sqlx::{PgConnection, PgExecutor};
 use task::ParkedId;
 use time::OffsetDateTime;
 
+use super::Ledger;
 use super::rows::{digest, message, numbers, texts, unreadable};
 use crate::books::{Books, FirstSeen, Ids, NoticeKey, NoticeRow};
 use crate::{LedgerError, NoticeView, Outcome};
@@ -214,6 +215,49 @@ struct Shown {
     trace_id: Option<String>,
 }
 
+impl Shown {
+    fn view(self) -> Result<NoticeView, LedgerError> {
+        Ok(NoticeView {
+            kind: self.kind.as_str().into(),
+            reference: self.reference,
+            message: message(&self.message_id)?,
+            seen: self.seen,
+            first_at: self.first_at,
+            last_at: self.last_at,
+            outcome: self.outcome,
+            reason: self.reason,
+            parked: self.parked_id.map(ParkedId),
+            trace_id: self.trace_id,
+        })
+    }
+}
+
+impl Ledger {
+    /// The notices that name a player, newest first; at most 200.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn notices_of(
+        &self,
+        project: ProjectId,
+        player: &PlayerId,
+        limit: u32,
+    ) -> Result<Vec<NoticeView>, LedgerError> {
+        let shown: Vec<Shown> = sqlx::query_as(
+            "SELECT kind, ref AS reference, message_id, seen, first_at, last_at, outcome, reason, parked_id, trace_id
+             FROM notices
+             WHERE project = $1 AND player = $2 AND outcome IS NOT NULL
+             ORDER BY first_at DESC, kind LIMIT $3",
+        )
+        .bind(project.get())
+        .bind(player.as_str())
+        .bind(i64::from(limit.min(200)))
+        .fetch_all(&self.pool)
+        .await?;
+        shown.into_iter().map(Shown::view).collect()
+    }
+}
+
 /// The notices about an order or a transaction, oldest first.
 pub(super) async fn about(
     executor: impl PgExecutor<'_>,
@@ -232,19 +276,5 @@ pub(super) async fn about(
     .bind(transaction.map(TransactionId::get))
     .fetch_all(executor)
     .await?;
-    let view = |row: Shown| {
-        Ok(NoticeView {
-            kind: row.kind.as_str().into(),
-            reference: row.reference,
-            message: message(&row.message_id)?,
-            seen: row.seen,
-            first_at: row.first_at,
-            last_at: row.last_at,
-            outcome: row.outcome,
-            reason: row.reason,
-            parked: row.parked_id.map(ParkedId),
-            trace_id: row.trace_id,
-        })
-    };
-    shown.into_iter().map(view).collect()
+    shown.into_iter().map(Shown::view).collect()
 }
