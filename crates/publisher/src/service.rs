@@ -202,9 +202,10 @@ async fn serve(
     let stream =
         WebSocketStream::from_partially_read(tcp, early_bytes, Role::Server, Some(config)).await;
     let socket = Socket::new(shared, stream);
+    // In a box of its own, or the room for it is taken twice over while the task is built.
     match refusal {
-        None => socket.run().await,
-        Some(close) => socket.refuse(close).await,
+        None => Box::pin(socket.run()).await,
+        Some(close) => Box::pin(socket.refuse(close)).await,
     }
 }
 
