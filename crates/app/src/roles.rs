@@ -325,7 +325,7 @@ impl Wiring {
     }
 }
 
-/// An older or newer schema needs a person; a database that is away comes back.
+/// An older schema needs a person; a database that is away comes back.
 async fn usable(ledger: &Ledger, check: &Check) -> Result<(), SchemaError> {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -339,6 +339,13 @@ async fn usable(ledger: &Ledger, check: &Check) -> Result<(), SchemaError> {
                 let reason = format!("{:#}", anyhow::Error::new(error));
                 tracing::error!(reason, "The ledger cannot be used yet");
                 check.not_ok(reason);
+            }
+            // A newer version is being rolled out, or back: every migration leaves the
+            // schema usable for the version before it.
+            Err(newer @ SchemaError::Newer { .. }) => {
+                tracing::warn!("{newer}");
+                check.ok();
+                return Ok(());
             }
             Err(fatal) => return Err(fatal),
         }

@@ -1,7 +1,7 @@
 //! The webhook secrets of one project.
 
 use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use secret::{Revealed, Secret};
 use xsolla::signature::{Digest, DigestError, verify};
 
@@ -23,8 +23,6 @@ struct Slot {
 pub(crate) enum SignatureFault {
     #[error("there is no Authorization header")]
     Missing,
-    #[error("there is more than one Authorization header")]
-    Several,
     #[error("the Authorization header is not text")]
     NotText,
     #[error("the Authorization header holds no signature")]
@@ -38,7 +36,6 @@ impl SignatureFault {
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::Several => "several",
             Self::NotText | Self::Malformed(_) => "malformed",
             Self::Mismatch => "mismatch",
         }
@@ -68,35 +65,38 @@ impl Keyring {
     }
 
     /// The configuration key of the secret that `body` was signed with.
+    ///
+    /// A proxy in front may add an `Authorization` header of its own, and refusing a signed
+    /// order for that would be final: any one that holds will do.
     pub(crate) fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<&str, SignatureFault> {
-        let digest = Self::digest(headers)?;
         let secrets: Vec<Revealed> = self.0.iter().map(|slot| slot.secret.reveal()).collect();
-        let matched = verify(
-            body,
-            &digest,
-            secrets.iter().map(|secret| secret.as_bytes()),
-        );
-        matched
-            .and_then(|index| self.0.get(index))
-            .map(|slot| slot.label.as_str())
-            .ok_or(SignatureFault::Mismatch)
+        let mut fault = SignatureFault::Missing;
+        for value in headers.get_all(AUTHORIZATION) {
+            match Self::matched(value, body, &secrets) {
+                Ok(index) => {
+                    let slot = self.0.get(index).ok_or(SignatureFault::Mismatch)?;
+                    return Ok(slot.label.as_str());
+                }
+                Err(this) => fault = this,
+            }
+        }
+        Err(fault)
     }
 
-    fn digest(headers: &HeaderMap) -> Result<Digest, SignatureFault> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let value = values.next().ok_or(SignatureFault::Missing)?;
-        // Which of two would count is anybody's guess, a proxy's in front included.
-        if values.next().is_some() {
-            return Err(SignatureFault::Several);
-        }
+    fn matched(
+        value: &HeaderValue,
+        body: &[u8],
+        secrets: &[Revealed],
+    ) -> Result<usize, SignatureFault> {
         let value = value.to_str().map_err(|_| SignatureFault::NotText)?;
-        Digest::from_header(value).map_err(SignatureFault::Malformed)
+        let digest = Digest::from_header(value).map_err(SignatureFault::Malformed)?;
+        let secrets = secrets.iter().map(|secret| secret.as_bytes());
+        verify(body, &digest, secrets).ok_or(SignatureFault::Mismatch)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
     use xsolla::signature::authorization_header;
 
     use super::*;
@@ -136,17 +136,17 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_readable_header_is_wanted() {
+    fn one_header_that_holds_is_enough_beside_any_others() {
         let keyring = keyring();
         assert_eq!(
             keyring.verify(&HeaderMap::new(), BODY),
             Err(SignatureFault::Missing)
         );
-        let mut twice = signed("new");
-        twice.append(AUTHORIZATION, twice[AUTHORIZATION].clone());
-        assert_eq!(keyring.verify(&twice, BODY), Err(SignatureFault::Several));
         let garbage = HeaderValue::from_bytes(b"Signature \xff").unwrap();
-        let garbage = HeaderMap::from_iter([(AUTHORIZATION, garbage)]);
-        assert_eq!(keyring.verify(&garbage, BODY), Err(SignatureFault::NotText));
+        let mut headers = HeaderMap::from_iter([(AUTHORIZATION, garbage)]);
+        assert_eq!(keyring.verify(&headers, BODY), Err(SignatureFault::NotText));
+        headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer of-a-proxy"));
+        headers.append(AUTHORIZATION, signed("new")[AUTHORIZATION].clone());
+        assert_eq!(keyring.verify(&headers, BODY), Ok("webhook_secrets.0"));
     }
 }
