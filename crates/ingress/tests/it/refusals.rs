@@ -66,7 +66,7 @@ async fn a_signature_that_does_not_hold_is_400_invalid_signature() {
         assert_eq!(answer.brief(), (400, "INVALID_SIGNATURE".to_owned()));
     }
     let mismatches = [r#"fault="mismatch""#, r#"project="271904""#];
-    assert!(line.counts("grantline_ingress_signature_failures", &mismatches, 6));
+    assert!(line.counts("grantline_ingress_signature_failures", &mismatches, 7));
 }
 
 #[tokio::test]
