@@ -63,11 +63,8 @@ impl Publisher {
             Ok(agreed) => agreed,
             Err(fault) => return fault.reply(),
         };
-        if self.lifecycle.is_draining() {
-            return self.turn_away("draining");
-        }
         let Ok(slot) = Arc::clone(&self.free_sockets).try_acquire_owned() else {
-            return self.turn_away("full");
+            return self.turn_away();
         };
         let refusal = if !self.origins.allow(request.headers()) {
             Some(Close::PermissionDenied)
@@ -89,8 +86,8 @@ impl Publisher {
     }
 
     /// 503 is what clients try again, with growing pauses.
-    fn turn_away(&self, reason: &'static str) -> Reply {
-        self.shared.metrics.refused(reason);
+    fn turn_away(&self) -> Reply {
+        self.shared.metrics.refused();
         let mut reply = empty(StatusCode::SERVICE_UNAVAILABLE);
         reply
             .headers_mut()

@@ -77,6 +77,6 @@ async fn a_draining_process_takes_no_new_clients() {
         SOCKET,
         WebSocketOptions::default(),
     ));
-    // Refused by the kernel, closed without an answer, or 503 on a connection just taken.
+    // Refused by the kernel, or closed without an answer.
     assert!(!matches!(refused.await, Ok(Ok(_))));
 }
