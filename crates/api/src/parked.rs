@@ -3,10 +3,11 @@
 use httpd::Reply;
 use hyper::StatusCode;
 use ledger::{ParkedBody, ParkedFilter};
-use order::ProjectId;
+use order::{Kind, ProjectId};
 use serde::Serialize;
 use task::{ParkedId, Task, TraceContext};
 use time::OffsetDateTime;
+use xsolla::Glance;
 
 use crate::fault::Fault;
 use crate::keyring::Caller;
@@ -75,7 +76,7 @@ impl Api {
         Ok(reply(StatusCode::OK, &detail))
     }
 
-    /// Puts the stored bytes back on their queue, as they came. 202: what becomes of them
+    /// Puts the stored bytes on the queue that this version reads in them. 202: what becomes of them
     /// is seen on the entry.
     pub(crate) async fn replay(&self, caller: &Caller, id: ParkedId) -> Result<Reply, Fault> {
         let stored = self.stored(caller, id).await?;
@@ -119,15 +120,23 @@ fn project_of(caller: &Caller, asked: Option<ProjectId>) -> Result<Option<Projec
     }
 }
 
+/// What is stored beside the body is what an earlier version read of it, so it counts only
+/// where this one reads nothing.
 fn task_of(stored: ParkedBody, project: ProjectId) -> Task {
     let view = stored.view;
+    let glance = Glance::of(&stored.body);
+    let kind = if glance.kind == Kind::Unreadable {
+        view.kind
+    } else {
+        glance.kind
+    };
     Task {
         project,
-        kind: view.kind,
+        kind,
         message: stored.message,
-        order: view.order,
-        transaction: view.transaction,
-        player: view.player,
+        order: glance.order.or(view.order),
+        transaction: glance.transaction.or(view.transaction),
+        player: glance.player.or(view.player),
         received_at: view.received_at,
         attempt: 0,
         replay: Some(view.id),

@@ -119,10 +119,12 @@ pub enum ParkReason {
     Rejected,
     /// The broker gave up after too many deliveries.
     DeliveryLimit,
+    /// The broker had no queue for it.
+    Unrouted,
 }
 
 impl ParkReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Unreadable,
         Self::OtherProject,
         Self::MissingField,
@@ -131,6 +133,7 @@ impl ParkReason {
         Self::OtherOrder,
         Self::Rejected,
         Self::DeliveryLimit,
+        Self::Unrouted,
     ];
 
     /// As stored, shown and counted.
@@ -145,6 +148,7 @@ impl ParkReason {
             Self::OtherOrder => "other_order",
             Self::Rejected => "rejected",
             Self::DeliveryLimit => "delivery_limit",
+            Self::Unrouted => "unrouted",
         }
     }
 

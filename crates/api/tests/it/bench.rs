@@ -21,7 +21,7 @@ use order::{
 };
 use secret::Secret;
 use serde_json::Value;
-use task::MessageId;
+use task::{Lane, MessageId, Task};
 use telemetry::Telemetry;
 use testkit::{CuttingProxy, Database, Postgres, RabbitMq, Vhost};
 use time::OffsetDateTime;
@@ -149,6 +149,20 @@ impl Bench {
         let connected = state.wait_for(|state| state.publishing == Link::Connected);
         let connected = tokio::time::timeout(Duration::from_secs(20), connected).await;
         drop(connected.expect("the broker is reached in time"));
+    }
+
+    /// The one task on a work queue.
+    pub(crate) async fn taken(&self, lane: Lane) -> Task {
+        let meter = self.telemetry.meter("test");
+        let worker = Broker::connect(self.vhost.config(), "worker", &meter);
+        let consumer = worker.consume(lane, 10);
+        let batch = consumer.batch(1, Duration::ZERO);
+        let batch = tokio::time::timeout(Duration::from_secs(20), batch).await;
+        let [delivery] = batch.unwrap().try_into().unwrap();
+        consumer.finish([delivery.tag]).await;
+        consumer.close().await;
+        worker.close().await;
+        delivery.task.unwrap()
     }
 
     pub(crate) async fn call(
