@@ -346,21 +346,22 @@ impl Roles {
         let known = ingress::Project {
             webhook_secrets: vec![Secret::inline(WEBHOOK_SECRET).unwrap()],
             order_webhook_secrets: Vec::new(),
-            players: ingress::Players::default(),
+            // A loaded machine may take its time; what is tested is the answer.
+            players: ingress::Players {
+                deadline: Duration::from_secs(10),
+                ..ingress::Players::default()
+            },
             studio: None,
             web_shop: ingress::WebShop::default(),
         };
         let lifecycle = self.lifecycle.clone();
         self.lifecycle.supervise("ingress", async move {
             let projects = BTreeMap::from([(project(), known)]);
-            ingress::run(
-                ingress::Config::default(),
-                projects,
-                deps,
-                listener,
-                &lifecycle,
-            )
-            .await
+            let config = ingress::Config {
+                deadline: Duration::from_secs(15),
+                ..ingress::Config::default()
+            };
+            ingress::run(config, projects, deps, listener, &lifecycle).await
         });
     }
 
