@@ -4,7 +4,7 @@
 //! them; an operator finds what was booked or parked and sends a parked notice through the
 //! line again. Everything is below `/v1`, in JSON, for callers with a key of `[api.keys]`.
 //!
-//! Invariants: nothing is read of a request before its key holds; a key that is restricted
+//! Invariants: nothing but the description at [`openapi::PATH`] is answered before a key holds; a key that is restricted
 //! to projects never sees another one's rows; no player and no key stands in a log line or
 //! a metric.
 
@@ -12,6 +12,7 @@ mod config;
 mod fault;
 mod keyring;
 mod metrics;
+mod openapi;
 mod orders;
 mod parked;
 mod players;
@@ -22,4 +23,5 @@ mod serve;
 mod show;
 
 pub use config::{Config, Key, Right};
+pub use openapi::describe;
 pub use run::{Deps, StartError, run};

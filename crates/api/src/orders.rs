@@ -5,10 +5,14 @@ use std::sync::Arc;
 use httpd::Reply;
 use hyper::StatusCode;
 use ledger::{Entry, NoOp, Outcome};
-use order::{Assertion, Content, ContentItem, Money, OrderId, PlayerId, ProjectId, TransactionId};
+use order::{
+    Assertion, Content, ContentItem, Money, OrderId, PlayerId, ProjectId, Sku, TransactionId,
+};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
+use crate::openapi::PRINTABLE;
 use crate::serve::{Api, reply};
 use crate::show::{OrderDetail, Transaction};
 
@@ -18,42 +22,49 @@ const MAX_ITEMS: usize = 1_000;
 const MAX_CURRENCY_BYTES: usize = 255;
 
 /// What a game server says of an order it has created.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Registration {
+pub(crate) struct Registration {
+    #[schemars(length(min = 1, max = PlayerId::MAX_BYTES), regex(pattern = PRINTABLE))]
     player: String,
     #[serde(default)]
     content: SentContent,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct SentContent {
     price: Option<SentMoney>,
     is_virtual: bool,
     is_free: bool,
+    #[schemars(length(max = MAX_ITEMS))]
     items: Vec<SentItem>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SentItem {
+    #[schemars(length(min = 1, max = Sku::MAX_BYTES), regex(pattern = PRINTABLE))]
     sku: String,
+    #[schemars(range(min = 1))]
     quantity: i64,
     #[serde(default)]
     is_free: bool,
     price: Option<SentMoney>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SentMoney {
+    /// At most six digits behind the point.
+    #[schemars(regex(pattern = r"^-?[0-9]{1,12}(\.[0-9]{0,6}0*)?$"))]
     amount: String,
+    #[schemars(length(min = 1, max = MAX_CURRENCY_BYTES), regex(pattern = PRINTABLE))]
     currency: String,
 }
 
-#[derive(Serialize)]
-struct Registered<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Registered<'a> {
     order: i64,
     player: &'a str,
     status: &'static str,

@@ -4,6 +4,7 @@ use httpd::Reply;
 use hyper::StatusCode;
 use ledger::{ParkedBody, ParkedFilter};
 use order::{Kind, ProjectId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use task::{ParkedId, Task, TraceContext};
 use time::OffsetDateTime;
@@ -13,9 +14,10 @@ use crate::fault::Fault;
 use crate::keyring::Caller;
 use crate::query::Query;
 use crate::serve::{Api, reply};
-use crate::show::{Parked, ParkedDetail};
+use crate::show::{Instant, Parked, ParkedDetail};
 
-const FILTERS: [&str; 7] = [
+/// What may stand in the query of the list.
+pub(crate) const FILTERS: [&str; 7] = [
     "project",
     "order",
     "transaction",
@@ -25,17 +27,19 @@ const FILTERS: [&str; 7] = [
     "limit",
 ];
 
-#[derive(Serialize)]
-struct Page<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedPage")]
+pub(crate) struct Page<'a> {
     parked: Vec<Parked<'a>>,
     /// The `after` of the next page; absent on the last one.
     next_after: Option<i64>,
 }
 
-#[derive(Serialize)]
-struct Replayed {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Replayed {
     id: i64,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     replayed_at: OffsetDateTime,
 }
 

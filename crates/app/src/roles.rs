@@ -276,6 +276,7 @@ impl Wiring {
             broker: self.broker.clone(),
             meter,
             readiness: self.readiness.clone(),
+            openapi: crate::openapi::document(),
         };
         let projects = config.projects.keys().map(|key| key.0).collect();
         let (config, lifecycle) = (config.api.clone(), self.lifecycle.clone());

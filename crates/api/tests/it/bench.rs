@@ -32,6 +32,9 @@ pub(crate) const PROJECT: i64 = 44_056;
 /// One whose requests can be told apart in the log of all tests.
 pub(crate) const QUIET_PROJECT: i64 = 4_242;
 
+/// Stands for the description of the HTTP endpoints, which the binary puts together.
+pub(crate) const DOCUMENT: &str = r#"{"openapi": "3.1.0"}"#;
+
 /// Callers: name, secret, rights and projects.
 const KEYS: [(&str, &str, &[Right], &[i64]); 5] = [
     ("game", "game-key", &[Right::Register, Right::Read], &[]),
@@ -123,6 +126,7 @@ impl Bench {
             broker: broker.clone(),
             meter,
             readiness: Readiness::new(&lifecycle),
+            openapi: DOCUMENT.into(),
         };
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = format!("http://{}", listener.local_addr());
