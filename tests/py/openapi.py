@@ -13,13 +13,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 import schemathesis
 from schemathesis.specs.openapi.checks import ignored_auth
 
 import signed
 
-SEED = 20_461
+DOCUMENT = "openapi.json"
 EXAMPLES = 40
 
 SHAPE = [
@@ -65,20 +66,18 @@ def ask(operation, listener, ids, bodies):
     assert 200 <= answer.status_code < 300, (operation.label, answer.status_code, answer.text)
 
 
-def fuzz(document, tag, listener):
+def fuzz(folder, tag, listener):
     """Runs schemathesis against one listener."""
     environment = dict(os.environ)
     command = [
         os.path.join(os.path.dirname(sys.executable), "schemathesis"),
-        "run", document,
+        "run", DOCUMENT,
         "--url", listener["url"],
         "--include-tag", tag,
         "--checks", ",".join(CHECKS[tag]),
         "--phases", "coverage,fuzzing",
         "--max-examples", str(EXAMPLES),
-        "--seed", str(SEED),
         "--generation-deterministic",
-        "--generation-database", "none",
         "--continue-on-failure",
         "--request-timeout", "10",
         "--no-color",
@@ -91,29 +90,36 @@ def fuzz(document, tag, listener):
             "PYTHONPATH": os.path.dirname(__file__),
             "SCHEMATHESIS_HOOKS": "signed",
         }
-    with tempfile.TemporaryDirectory() as folder:
-        return subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def main():
-    import time; t=time.time(); pr=lambda *a: print(f"{time.time()-t:.1f}", *a, flush=True)
     given = json.load(sys.stdin)
-    document, listeners = given["document"], given["listeners"]
+    listeners = given["listeners"]
+    with urllib.request.urlopen(given["document"], timeout=10) as answer:
+        document = json.load(answer)
     asked = set()
-    for result in schemathesis.openapi.from_url(document).get_all_operations():
+    for result in schemathesis.openapi.from_dict(document).get_all_operations():
         operation = result.ok()
         [tag] = operation.tags
         ask(operation, listeners[tag], given["ids"], given["bodies"])
         asked.add(tag)
     assert asked == set(listeners), f"described are {asked}"
-    failed = []; pr("asked")
-    for tag, listener in listeners.items():
-        run = fuzz(document, tag, listener); pr(tag)
-        print(f"--- {tag}\n{run.stdout}{run.stderr}")
-        if run.returncode:
-            failed.append(tag)
+    # A made-up project goes no further than the check that it is configured.
+    for name in ["project", "project_id"]:
+        schema = document["components"]["parameters"][name]["schema"]
+        schema["enum"] = [given["ids"][name]]
+    failed = []
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, DOCUMENT), "w") as file:
+            json.dump(document, file)
+        for tag, listener in listeners.items():
+            run = fuzz(folder, tag, listener)
+            print(f"--- {tag}\n{run.stdout}{run.stderr}")
+            if run.returncode:
+                failed.append(tag)
     sys.exit(f"not as described: {', '.join(failed)}" if failed else 0)
 
 

@@ -27,11 +27,11 @@ pub fn describe(told: &mut Description) {
             "description": "The secret of one of `api.keys`.",
         }),
     );
-    told.name("project", "Xsolla's id of the project", number());
-    told.name("player", "The player, as Xsolla's `user.id`", player());
-    told.name("order", "Xsolla's id of the order", number());
-    told.name("transaction", "Xsolla's id of the payment", number());
-    told.name("id", "The id of the parked entry", number());
+    told.name("project", "Xsolla's id of the project", &number());
+    told.name("player", "The player, as Xsolla's `user.id`", &player());
+    told.name("order", "Xsolla's id of the order", &number());
+    told.name("transaction", "Xsolla's id of the payment", &number());
+    told.name("id", "The id of the parked entry", &number());
     for endpoint in &ENDPOINTS {
         let mut operation = (endpoint.describe)(told);
         operation["tags"] = json!(["api"]);
@@ -227,7 +227,7 @@ fn parameter(name: &str) -> (&'static str, Value) {
             "Those that are settled, in place of those that are not",
             json!({"type": "boolean", "default": false}),
         ),
-        "after" => ("`next_after` of the page before", number()),
+        "after" => ("`next_after` of the page before", any_number()),
         "before" => ("`next_before` of the page before", number()),
         "limit" => (
             "The most rows; never more than `api.max_page_rows`",
@@ -239,6 +239,10 @@ fn parameter(name: &str) -> (&'static str, Value) {
 
 fn number() -> Value {
     json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": i64::MAX})
+}
+
+fn any_number() -> Value {
+    json!({"type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX})
 }
 
 fn player() -> Value {

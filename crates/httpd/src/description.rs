@@ -40,7 +40,7 @@ impl Description {
     }
 
     /// Says what stands for `{name}` in a path.
-    pub fn name(&mut self, name: &str, about: &str, schema: Value) {
+    pub fn name(&mut self, name: &str, about: &str, schema: &Value) {
         let parameter = json!({
             "name": name,
             "in": "path",

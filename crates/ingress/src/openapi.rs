@@ -21,7 +21,7 @@ pub fn describe(told: &mut Description) {
     told.name(
         "project",
         "Xsolla's id of the project",
-        json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": i64::MAX}),
+        &json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": i64::MAX}),
     );
     let operation = json!({
         "operationId": "webhook",

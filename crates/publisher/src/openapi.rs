@@ -22,8 +22,8 @@ pub fn describe(told: &mut Description) {
         }),
     );
     let number = json!({"type": "integer", "format": "int64", "minimum": 1, "maximum": i64::MAX});
-    told.name("project_id", "Xsolla's id of the project", number.clone());
-    told.name("order_id", "Xsolla's id of the order", number);
+    told.name("project_id", "Xsolla's id of the project", &number);
+    told.name("order_id", "Xsolla's id of the order", &number);
     let operation = json!({
         "operationId": "orderStatus",
         "tags": ["publisher"],

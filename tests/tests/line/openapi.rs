@@ -16,7 +16,7 @@ use crate::harness::{API_KEY, Line, PROJECT, WEBHOOK_SECRET, eventually};
 use crate::notices;
 
 /// How long `tests/py/openapi.py` may take.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// An admin listener, as every process has one.
 fn admin(lifecycle: &Lifecycle) -> SocketAddr {
