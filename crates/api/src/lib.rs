@@ -4,9 +4,9 @@
 //! them; an operator finds what was booked or parked and sends a parked notice through the
 //! line again. Everything is below `/v1`, in JSON, for callers with a key of `[api.keys]`.
 //!
-//! Invariants: nothing but the description at [`openapi::PATH`] is answered before a key holds; a key that is restricted
-//! to projects never sees another one's rows; no player and no key stands in a log line or
-//! a metric.
+//! Invariants: before a key holds, nothing is answered but the description of the paths; a
+//! key that is restricted to projects never sees another one's rows; no player and no key
+//! stands in a log line or a metric.
 
 mod config;
 mod fault;
