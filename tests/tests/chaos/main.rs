@@ -2,8 +2,8 @@
 //! stack, with `kill -9`, while signed notices come in. Whatever was answered 2xx must have
 //! its one effect in the end.
 //!
-//! `make test` kills three, `make chaos` many more. `GRANTLINE_CHAOS_SEED` repeats a
-//! schedule, `GRANTLINE_CHAOS_KILLS` chooses how many.
+//! `make test` kills three, `make chaos` many more. `GRANTLINE_CHAOS_SEED` repeats orders and
+//! schedule, `GRANTLINE_CHAOS_KILLS` chooses how many kills.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod chance;

@@ -61,7 +61,10 @@ pub(crate) fn table(damage: &Damage, history: &History, verdict: &Verdict) -> St
             verdict.granted, verdict.revoked, verdict.stream_rows
         ),
     );
-    row("lost", verdict.lost.len().to_string());
+    row(
+        "lost, of what was answered 2xx",
+        format!("{} of {}", verdict.lost.len(), history.accepted.len()),
+    );
     row("doubled", verdict.doubled.len().to_string());
     row("anything else wrong", verdict.other.len().to_string());
     table
