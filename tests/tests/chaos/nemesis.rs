@@ -27,8 +27,10 @@ const BROKER: Victim = Victim::Server(Server::Broker);
 const POSTGRES: Victim = Victim::Server(Server::Postgres);
 const REDIS: Victim = Victim::Server(Server::Redis);
 
-/// Few kills are these; many are drawn from the bag below until it is empty, again and again.
-const FEW: [Victim; 3] = [BROKER, POSTGRES, WORKER];
+/// Few kills are these. A worker that dies while PostgreSQL is away holds what it could not
+/// book: an early acknowledgement would lose it.
+const FEW: [&[Victim]; 2] = [&[BROKER], &[POSTGRES, WORKER]];
+/// Many are drawn from this bag until it is empty, again and again.
 const BAG: [Victim; 12] = [
     BROKER,
     BROKER,
@@ -66,39 +68,53 @@ pub(crate) struct Round {
     /// Redis is emptied before anybody is killed.
     flush: bool,
     victims: Vec<Victim>,
+    /// How long each stands still before it is killed.
+    stall: Duration,
     between: Duration,
     away: Duration,
 }
 
-/// The rounds of so many kills.
+/// The rounds of so many kills; three at least.
 pub(crate) fn schedule(seed: u64, kills: usize) -> Vec<Round> {
     let mut chance = Chance::new(seed, 0);
+    let few: usize = FEW.iter().map(|victims| victims.len()).sum();
+    // With few kills each has to find work on its victim's hands.
+    let (groups, stall) = if kills <= few {
+        let mut groups = FEW.map(<[Victim]>::to_vec).to_vec();
+        chance.shuffle(&mut groups);
+        (groups, 300)
+    } else {
+        (draw(&mut chance, kills), 0)
+    };
+    let round = |victims| Round {
+        calm: chance.millis(1_500, 4_000),
+        flush: chance.percent(25),
+        victims,
+        stall: chance.millis(stall, 600),
+        between: chance.millis(0, 400),
+        away: chance.millis(0, 2_500),
+    };
+    groups.into_iter().map(round).collect()
+}
+
+/// Victims alone and in pairs.
+fn draw(chance: &mut Chance, kills: usize) -> Vec<Vec<Victim>> {
     let mut victims = Vec::new();
     while victims.len() < kills {
-        let mut bag = if kills <= FEW.len() {
-            FEW.to_vec()
-        } else {
-            BAG.to_vec()
-        };
+        let mut bag = BAG;
         chance.shuffle(&mut bag);
         victims.extend(bag);
     }
     victims.truncate(kills);
-    let mut rounds = Vec::new();
+    let mut groups = Vec::new();
     while let Some(first) = victims.pop() {
         let mut together = vec![first];
-        if kills > FEW.len() && chance.percent(25) {
+        if chance.percent(30) {
             together.extend(victims.pop_if(|second| *second != first));
         }
-        rounds.push(Round {
-            calm: chance.millis(1_500, 4_000),
-            flush: chance.percent(25),
-            victims: together,
-            between: chance.millis(0, 400),
-            away: chance.millis(0, 2_500),
-        });
+        groups.push(together);
     }
-    rounds
+    groups
 }
 
 /// What was done.
@@ -157,8 +173,8 @@ pub(crate) async fn strike(rounds: &[Round], servers: &mut Servers, roles: &mut 
             }
             killed.push((*victim, Instant::now()));
             match *victim {
-                Victim::Server(server) => servers.kill(server).await,
-                Victim::Role(number) => roles.kill(ROLES[number].0).await,
+                Victim::Server(server) => servers.kill(server, round.stall).await,
+                Victim::Role(number) => roles.kill(ROLES[number].0, round.stall).await,
             }
         }
         sleep(round.away).await;

@@ -37,6 +37,11 @@ fn alive(process: u32) -> bool {
     stat(process).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
+/// When a process was born, in the clock ticks of its machine.
+pub(crate) fn born(process: u32) -> Option<u64> {
+    stat(process).map(|stat| stat.born)
+}
+
 /// The leader of a session that was born at this moment, its session, and all that descend
 /// from it (PostgreSQL's children lead sessions of their own).
 fn family(leader: u32, born: u64) -> BTreeSet<u32> {
@@ -61,13 +66,20 @@ fn family(leader: u32, born: u64) -> BTreeSet<u32> {
     }
 }
 
-/// Ends a whole family at once, with no time for last words.
-pub(crate) async fn kill_family(leader: u32, born: u64) {
+fn signal(name: &str, processes: &BTreeSet<u32>) {
+    let numbers = processes.iter().map(u32::to_string);
+    // Some may have ended by themselves since, and `kill` says so.
+    let _ = Command::new("kill").arg(name).args(numbers).output();
+}
+
+/// Ends a whole family with no time for last words. Before that it stands still for a while:
+/// as a dying machine does, with more and more work on its hands that it will never do.
+pub(crate) async fn kill_family(leader: u32, born: u64, stall: Duration) {
     let members = family(leader, born);
     assert!(!members.is_empty(), "process {leader} is not there to kill");
-    let numbers = members.iter().map(u32::to_string);
-    // Some may have ended by themselves since, and `kill` says so.
-    let _ = Command::new("kill").arg("-KILL").args(numbers).output();
+    signal("-STOP", &members);
+    sleep(stall).await;
+    signal("-KILL", &members);
     let deadline = Instant::now() + GONE;
     while members.iter().any(|process| alive(*process)) {
         assert!(Instant::now() < deadline, "{members:?} cannot be killed");

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::chance::Chance;
 use crate::orders::PROJECT;
+use crate::process::{born, kill_family};
 use crate::sender::WEBHOOK_SECRET;
 use crate::servers::Servers;
 
@@ -84,10 +85,12 @@ impl Roles {
         roles
     }
 
-    /// `kill -9`.
-    pub(crate) async fn kill(&mut self, name: &'static str) {
+    /// `kill -9`, after the process stood still for a while.
+    pub(crate) async fn kill(&mut self, name: &'static str, stall: Duration) {
         let mut process = self.processes.remove(name).unwrap();
-        process.kill().await.unwrap();
+        let id = process.id().unwrap();
+        kill_family(id, born(id).unwrap(), stall).await;
+        process.wait().await.unwrap();
     }
 
     /// Starts the roles that do not run.

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -92,12 +93,12 @@ impl Servers {
         );
     }
 
-    /// `kill -9` of a server and all its children.
-    pub(crate) async fn kill(&mut self, server: Server) {
+    /// `kill -9` of a server and all its children, after they stood still for a while.
+    pub(crate) async fn kill(&mut self, server: Server, stall: Duration) {
         let record = self.folder.join(".stack/servers").join(server.name());
         let record = fs::read_to_string(record).unwrap();
         let (leader, born) = record.trim().split_once(' ').unwrap();
-        kill_family(leader.parse().unwrap(), born.parse().unwrap()).await;
+        kill_family(leader.parse().unwrap(), born.parse().unwrap(), stall).await;
         if server == Server::Postgres {
             let log = self.log_of(server);
             self.postgres_log.push_str(&log);
