@@ -90,7 +90,12 @@ async fn killed_processes_lose_nothing_and_double_nothing() {
         history.copies,
         history.accepted_copies + u64::try_from(history.refusals.len()).unwrap()
     );
-    let wrong = [&verdict.lost, &verdict.doubled, &verdict.other];
+    let wrong = [
+        &verdict.lost,
+        &verdict.short,
+        &verdict.doubled,
+        &verdict.other,
+    ];
     let some: Vec<_> = wrong
         .iter()
         .flat_map(|wrong| wrong.iter().take(10))

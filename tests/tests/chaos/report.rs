@@ -62,10 +62,17 @@ pub(crate) fn table(damage: &Damage, history: &History, verdict: &Verdict) -> St
         ),
     );
     row(
-        "lost, of what was answered 2xx",
+        "lost, of the notices answered 2xx",
         format!("{} of {}", verdict.lost.len(), history.accepted.len()),
     );
-    row("doubled", verdict.doubled.len().to_string());
+    row(
+        "orders, balances below what is owed",
+        verdict.short.len().to_string(),
+    );
+    row(
+        "doubled: above what is owed",
+        verdict.doubled.len().to_string(),
+    );
     row("anything else wrong", verdict.other.len().to_string());
     table
 }

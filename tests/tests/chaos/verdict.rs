@@ -22,9 +22,11 @@ const POLLS: usize = 60;
 /// All that is wrong, each with its order or player.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
-    /// Accepted notices that have not ended, and orders that got less than is owed.
+    /// Accepted notices that have not ended.
     pub(crate) lost: Vec<String>,
-    /// Orders that got more than is owed.
+    /// Orders and balances with less than is owed.
+    pub(crate) short: Vec<String>,
+    /// Orders and balances with more than is owed.
     pub(crate) doubled: Vec<String>,
     /// Anything else.
     pub(crate) other: Vec<String>,
@@ -134,7 +136,7 @@ async fn bookings(verdict: &mut Verdict, orders: &[Order], ledger: &PgPool) {
         let found = net.get(source.as_str()).copied().unwrap_or_default();
         let line = || format!("{source}: {found} pieces, owed are {owed}");
         match found.cmp(&owed) {
-            std::cmp::Ordering::Less => verdict.lost.push(line()),
+            std::cmp::Ordering::Less => verdict.short.push(line()),
             std::cmp::Ordering::Equal => {}
             std::cmp::Ordering::Greater => verdict.doubled.push(line()),
         }
@@ -176,7 +178,9 @@ async fn balances(verdict: &mut Verdict, orders: &[Order], ledger: &PgPool) {
     for (of, owed) in &owed {
         let found = balances.get(of).copied().unwrap_or_default();
         if found < *owed {
-            verdict.lost.push(format!("{of:?} holds {found} of {owed}"));
+            verdict
+                .short
+                .push(format!("{of:?} holds {found} of {owed}"));
         }
     }
     for (of, found) in &balances {
