@@ -10,7 +10,7 @@ scripts := $(wildcard deploy/*/*.sh) .ci/run
 js := tests/js
 py := .cache/py
 
-.PHONY: help run run-cluster stack-up stack-down fmt lint test deny rust js-packages py-packages
+.PHONY: help run run-cluster stack-up stack-down fmt lint test chaos deny rust js-packages py-packages
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,7 +38,13 @@ lint: rust ## Check formatting, Rust (clippy, rustdoc) and shell scripts; warnin
 	shellcheck $(scripts)
 
 test: rust js-packages py-packages ## Run every test against real servers, started if no URLs are given
+	@cargo build --workspace --bins --locked
 	@deploy/stack/with.sh cargo test --workspace --locked
+
+chaos: rust ## Kill servers and roles under load; lost and doubled must be 0 (KILLS=24, SEED=…)
+	@cargo build --workspace --bins --locked
+	@GRANTLINE_CHAOS_KILLS=$(or $(KILLS),24) $(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) \
+		cargo test --package tests --test chaos --locked
 
 deny: rust ## Check licences, sources and duplicates of the dependencies
 	@cargo deny --version >/dev/null 2>&1 || \
