@@ -55,8 +55,6 @@ impl Ledger {
             options.get_database().unwrap_or_default()
         );
         let options = options.application_name("grantline").options([
-            // The ROLLBACK below would warn each time that there is nothing to roll back.
-            ("client_min_messages", "error".to_owned()),
             ("lock_timeout", milliseconds(config.lock_timeout)),
             ("statement_timeout", milliseconds(config.statement_timeout)),
             ("idle_in_transaction_session_timeout", "15s".to_owned()),

@@ -20,6 +20,11 @@ use crate::{Config, LedgerError};
 /// How many statements at their time limit fit into the deadline of an operation.
 const STATEMENTS: u32 = 3;
 
+/// Ends whatever transaction a connection is in. Where it is in none, a `ROLLBACK` alone
+/// would have the server log a warning each time; in an aborted one `BEGIN` fails, and the
+/// connection is closed.
+const END_TRANSACTION: &str = "BEGIN; ROLLBACK";
+
 /// How long closing waits for what is under way.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -53,7 +58,7 @@ impl Pool {
             // `begin` is cancelled; the next user would then never commit.
             .after_release(move |connection, _| {
                 Box::pin(async move {
-                    let rolled_back = timeout(deadline, connection.execute("ROLLBACK")).await;
+                    let rolled_back = timeout(deadline, connection.execute(END_TRANSACTION)).await;
                     rolled_back.map_err(|_| silence())??;
                     Ok(true)
                 })
@@ -160,4 +165,47 @@ const fn is_silence(error: &LedgerError) -> bool {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut
         )
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr as _;
+
+    use secret::Secret;
+    use sqlx::{Connection as _, PgConnection};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_in_no_transaction_when_the_next_one_gets_it() {
+        let database = testkit::Postgres::empty_database().await;
+        let mut config = Config::at(Secret::inline(database.url()).unwrap());
+        config.max_connections = 1;
+        let pool = Pool::new(&config, PgConnectOptions::from_str(database.url()).unwrap());
+        let create =
+            |pool: PgPool| async move { Ok(pool.execute("CREATE TABLE t (n int)").await?) };
+        pool.within(create).await.unwrap();
+        let connections = pool.current().pool.clone();
+        let mut witness = PgConnection::connect(database.url()).await.unwrap();
+        let leftovers = [
+            "BEGIN; INSERT INTO t VALUES (1)",
+            "BEGIN; SELECT 1 / 0",
+            "SELECT 1",
+        ];
+        for (committed, leftover) in (1_i64..).zip(leftovers) {
+            let mut connection = connections.acquire().await.unwrap();
+            // The second one fails: that is how a transaction is aborted.
+            let _ = connection.execute(leftover).await;
+            drop(connection);
+            let insert =
+                |pool: PgPool| async move { Ok(pool.execute("INSERT INTO t VALUES (2)").await?) };
+            pool.within(insert).await.unwrap();
+            let rows = "SELECT count(*) FROM t";
+            let seen: i64 = sqlx::query_scalar(rows)
+                .fetch_one(&mut witness)
+                .await
+                .unwrap();
+            assert_eq!(seen, committed, "after {leftover:?}");
+        }
+    }
 }
