@@ -1,4 +1,4 @@
-//! The `[broker]` section.
+//! The broker's settings: the `[broker]` section for RabbitMQ, and the embedded stack's.
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::time::Duration;
@@ -121,5 +121,46 @@ impl Config {
 
     const fn delivery_limit() -> NonZeroU32 {
         NonZeroU32::new(50).expect("not zero")
+    }
+}
+
+/// The broker on the embedded stack's file: how long it may take, how much it may hold.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmbeddedConfig {
+    /// Longest wait until one message is on disk.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub confirm_timeout: Duration,
+    /// Longest wait for a free place among the messages on their way to the disk.
+    #[serde(with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub slot_timeout: Duration,
+    /// Messages that may be on their way to the disk at once.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub in_flight: NonZeroU16,
+    /// Bytes each work queue may hold. A full one refuses messages, and the ingress
+    /// answers 503.
+    pub work_queue_bytes: NonZeroU64,
+    /// Bytes each retry queue may hold.
+    pub retry_queue_bytes: NonZeroU64,
+    /// Bytes the parking queue may hold.
+    pub parked_queue_bytes: NonZeroU64,
+    /// How often a message may come back without being finished before the broker itself
+    /// parks it.
+    pub delivery_limit: NonZeroU32,
+}
+
+impl Default for EmbeddedConfig {
+    fn default() -> Self {
+        Self {
+            confirm_timeout: Config::confirm_timeout(),
+            slot_timeout: Config::slot_timeout(),
+            in_flight: NonZeroU16::new(800).expect("not zero"),
+            work_queue_bytes: Config::queue_bytes(),
+            retry_queue_bytes: Config::queue_bytes(),
+            parked_queue_bytes: Config::queue_bytes(),
+            delivery_limit: Config::delivery_limit(),
+        }
     }
 }

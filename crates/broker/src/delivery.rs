@@ -23,6 +23,42 @@ pub struct Delivery {
     pub parked: Option<String>,
 }
 
+impl Delivery {
+    /// The message, byte for byte.
+    pub(crate) fn body(&self) -> &Bytes {
+        match &self.task {
+            Ok(task) => &task.body,
+            Err(unreadable) => &unreadable.body,
+        }
+    }
+
+    /// Routing key and headers with which it is tried again: one attempt on, if it is a task.
+    pub(crate) fn next_attempt(&self) -> (Lane, Headers) {
+        match &self.task {
+            Ok(task) => {
+                let mut next = task.clone();
+                next.attempt = next.attempt.saturating_add(1);
+                (self.lane.unwrap_or_else(|| task.lane()), next.headers())
+            }
+            Err(unreadable) => {
+                let lane = self.lane.unwrap_or(Lane::Record);
+                (lane, unreadable.headers.clone())
+            }
+        }
+    }
+}
+
+/// A message as a task, or what could be read of it.
+pub(crate) fn read(headers: Headers, body: Bytes) -> Result<Task, Box<Unreadable>> {
+    Task::from_parts(&headers, body.clone()).map_err(|fault| {
+        Box::new(Unreadable {
+            fault,
+            headers,
+            body,
+        })
+    })
+}
+
 /// Names one delivery of one consumer. Worthless after that consumer was built anew, for
 /// the broker then hands the message out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -69,6 +69,14 @@ impl Metrics {
             .add(1, &[KeyValue::new("outcome", error.label())]);
     }
 
+    /// One that did not end in a confirm, refused ones among them.
+    pub(crate) fn publish_failed(&self, error: &PublishError) {
+        if *error == PublishError::Refused {
+            self.refused();
+        }
+        self.failed(error);
+    }
+
     pub(crate) fn refused(&self) {
         self.refused.add(1, &[]);
     }
@@ -85,7 +93,7 @@ impl Metrics {
         self.rebuilt.add(1, &[KeyValue::new("queue", queue)]);
     }
 
-    pub(crate) fn hints_dropped(&self) {
-        self.hints_dropped.add(1, &[]);
+    pub(crate) fn hints_dropped(&self, messages: u64) {
+        self.hints_dropped.add(messages, &[]);
     }
 }

@@ -1,15 +1,15 @@
 //! The rows a batch works on: loaded and locked by a back end, changed by `decide`,
 //! written back by the back end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use order::{
     Content, Delivery, Facts, Kind, Line, OrderId, PlayerId, ProjectId, Reference, Sku, Status,
     TransactionId,
 };
-use task::{MessageId, ParkedId};
+use task::{Hint, Hints, MessageId, ParkedId};
 
-use crate::{Conflict, Outcome};
+use crate::{Booked, Conflict, Entry, Outcome, Verdict, decide};
 
 /// The key of a notice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,11 +80,19 @@ pub(crate) enum Direction {
 }
 
 impl Direction {
+    const ALL: [Self; 2] = [Self::Grant, Self::Revoke];
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Grant => "grant",
             Self::Revoke => "revoke",
         }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|direction| direction.as_str() == name)
     }
 }
 
@@ -198,7 +206,8 @@ pub(crate) struct NewParked {
 /// Everything a batch reads and changes.
 ///
 /// A back end fills the four maps with every row that the batch's keys name (missing ones
-/// as defaults), under locks; afterwards it writes what is new or differs.
+/// as defaults), which nobody else may change meanwhile; afterwards it writes what is new
+/// or differs.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     pub(crate) notices: BTreeMap<NoticeKey, NoticeRow>,
@@ -215,7 +224,64 @@ pub(crate) struct Books {
     pub(crate) replayed: Vec<ParkedId>,
 }
 
+/// What a batch names. The rows of these keys, and the orders that the transactions name,
+/// are all that booking it reads or changes.
+pub(crate) struct Keys {
+    pub(crate) notices: BTreeSet<NoticeKey>,
+    pub(crate) transactions: BTreeSet<TransactionKey>,
+    pub(crate) orders: BTreeSet<OrderKey>,
+}
+
+impl Keys {
+    pub(crate) fn of(entries: &[Entry]) -> Self {
+        let mut keys = Self {
+            notices: entries.iter().filter_map(Entry::notice_key).collect(),
+            transactions: BTreeSet::new(),
+            orders: BTreeSet::new(),
+        };
+        for entry in entries {
+            let (order, transaction) = decide::touches(&entry.assertion);
+            let transaction = transaction.map(|transaction| (entry.project, transaction));
+            keys.orders
+                .extend(order.map(|order| (entry.project, order)));
+            keys.transactions.extend(transaction);
+        }
+        keys
+    }
+}
+
+/// The orders that transactions belong to.
+pub(crate) fn owners(
+    transactions: &BTreeMap<TransactionKey, TransactionRow>,
+) -> impl Iterator<Item = OrderKey> {
+    let owner = |(key, row): (&TransactionKey, &TransactionRow)| Some((key.0, row.order?));
+    transactions.iter().filter_map(owner)
+}
+
 impl Books {
+    /// Books the entries in their order.
+    pub(crate) fn book_all(&mut self, entries: &[Entry]) -> Vec<Verdict> {
+        let verdict = |(index, entry)| self.book(index, entry);
+        entries.iter().enumerate().map(verdict).collect()
+    }
+
+    /// What became of the batch, once it is committed and each new status has its offset.
+    pub(crate) fn booked(self, verdicts: Vec<Verdict>, offsets: Vec<i64>, epoch: String) -> Booked {
+        let rows = self.statuses.into_iter().zip(offsets);
+        let rows = rows.map(|(new, offset)| Hint {
+            project: new.project,
+            player: new.player,
+            offset,
+            order: new.order,
+            status: new.status,
+        });
+        let rows = rows.collect();
+        Booked {
+            verdicts,
+            hints: Hints { epoch, rows },
+        }
+    }
+
     /// The rows as they are now, to tell later which have changed.
     pub(crate) fn rows(&self) -> Self {
         Self {

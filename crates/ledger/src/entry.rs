@@ -45,6 +45,15 @@ pub struct Notice {
     pub body: Bytes,
 }
 
+impl Notice {
+    /// How often it has been tried, this time included.
+    pub(crate) fn attempts(&self) -> i32 {
+        i32::try_from(self.attempt)
+            .unwrap_or(i32::MAX)
+            .saturating_add(1)
+    }
+}
+
 /// How a notice ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {

@@ -3,7 +3,7 @@
 //!
 //! All SQL lives here. A caller hands over a batch of [`Entry`]s and gets a committed
 //! [`Booked`] or an error that says whether trying again can help. The rules are in
-//! `decide`, without SQL; `postgres` loads, locks and writes.
+//! `decide`, without SQL; `postgres` and `sqlite` load, lock and write.
 //!
 //! Invariants: facts only grow; one grant and one revoke per order, by primary key; the
 //! offsets of a stream ascend by one in commit order.
@@ -15,12 +15,15 @@ mod decide;
 mod entry;
 mod error;
 mod postgres;
+mod rows;
+mod sqlite;
+mod store;
 mod view;
 
 pub use config::Config;
 pub use entry::{Booked, Conflict, Entry, NoOp, Notice, Outcome, Verdict};
-pub use error::{Disposition, LedgerError, SchemaError};
-pub use postgres::Ledger;
+pub use error::{Disposition, Interruption, LedgerError, SchemaError, StoreError};
+pub use store::Ledger;
 pub use view::{
     BookingView, ConflictView, LineView, NoticeView, OrderStatus, OrderView, ParkedBody,
     ParkedFilter, ParkedView, Stream, StreamRow, TransactionView,

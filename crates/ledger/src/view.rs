@@ -5,6 +5,8 @@ use order::{Content, Facts, Kind, OrderId, PlayerId, ProjectId, Sku, Status, Tra
 use task::{MessageId, ParkedId};
 use time::OffsetDateTime;
 
+use crate::books::TransactionRow;
+
 /// The newest rows of a player's status stream, as of one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
@@ -68,6 +70,26 @@ pub struct OrderView {
     pub notices: Vec<NoticeView>,
     /// Where notices about it disagreed. Empty in lists.
     pub conflicts: Vec<ConflictView>,
+}
+
+impl OrderView {
+    /// An order of which nothing is known but notices that were parked or only recorded.
+    pub(crate) fn of_notices(order: OrderId, notices: &[NoticeView]) -> Option<Self> {
+        Some(Self {
+            order,
+            player: None,
+            status: Status::New,
+            facts: Facts::default(),
+            sandbox: false,
+            transaction: None,
+            content: None,
+            first_at: notices.iter().map(|notice| notice.first_at).min()?,
+            last_at: notices.iter().map(|notice| notice.last_at).max()?,
+            bookings: Vec::new(),
+            notices: Vec::new(),
+            conflicts: Vec::new(),
+        })
+    }
 }
 
 /// A grant or a revoke.
@@ -151,6 +173,28 @@ pub struct TransactionView {
     pub refund_code: Option<i64>,
     /// The notices about it, oldest first.
     pub notices: Vec<NoticeView>,
+}
+
+impl TransactionView {
+    /// `None` when nothing is known of it. A notice that is only recorded, or parked, may be
+    /// all there is.
+    pub(crate) fn of(
+        transaction: TransactionId,
+        row: Option<TransactionRow>,
+        notices: Vec<NoticeView>,
+    ) -> Option<Self> {
+        let known = row.is_some() || !notices.is_empty();
+        let row = row.unwrap_or_default();
+        known.then_some(Self {
+            transaction,
+            order: row.order,
+            player: row.player,
+            payment: row.payment,
+            refund: row.refund,
+            refund_code: row.refund_code,
+            notices,
+        })
+    }
 }
 
 /// Which parked entries to list.

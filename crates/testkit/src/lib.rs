@@ -1,5 +1,7 @@
 //! Throw-away servers' corners, signer and clients for the tests
 
+mod embedded;
+mod folder;
 mod jwt;
 mod postgres;
 mod proxy;
@@ -8,6 +10,8 @@ mod redis;
 mod studio;
 mod websocket;
 
+pub use embedded::Embedded;
+pub use folder::Folder;
 pub use jwt::{EC_PUBLIC, Jwt, RSA_PUBLIC};
 pub use postgres::{Database, Postgres};
 pub use proxy::CuttingProxy;

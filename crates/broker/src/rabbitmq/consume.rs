@@ -9,7 +9,7 @@ use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use tokio::sync::{Mutex, mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +17,7 @@ use super::link::{Dialer, Session, depth, is_not_found};
 use super::message;
 use super::publish::Publisher;
 use super::window::Window;
+use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 use crate::{Config, Delivery, PublishError, Tag, Tier};
 
@@ -51,7 +52,7 @@ pub(super) fn pause() -> Duration {
 /// unfinished then comes again, as another delivery. Dropping it gives everything
 /// unfinished back to the queue.
 #[derive(Debug)]
-pub struct Consumer {
+pub(crate) struct Consumer {
     inbox: Mutex<Inbox>,
     current: Arc<Current>,
     publisher: Publisher,
@@ -62,14 +63,6 @@ pub struct Consumer {
     /// Cancelled, on drop at the latest, to give back what is unfinished.
     closed: DropGuard,
     gone: CancellationToken,
-}
-
-#[derive(Debug)]
-struct Inbox {
-    arrived: mpsc::Receiver<Delivery>,
-    /// Taken from `arrived` by a batch that is not handed out yet.
-    taken: Vec<Delivery>,
-    last_was_full: bool,
 }
 
 /// The channel in use, shared by those who finish and by the intake.
@@ -112,11 +105,7 @@ impl Consumer {
             intake.run(sessions).await;
         });
         Self {
-            inbox: Mutex::new(Inbox {
-                arrived,
-                taken: Vec::new(),
-                last_was_full: false,
-            }),
+            inbox: Mutex::new(Inbox::new(arrived)),
             current,
             publisher,
             drain,
@@ -126,57 +115,22 @@ impl Consumer {
         }
     }
 
-    /// Waits for at least one delivery, then takes what has arrived, at most `max`. Only
-    /// if the batch before was full it waits up to `linger` for this one to fill.
-    ///
-    /// Empty once the consumer was cancelled or the broker closed. Safe to drop.
-    pub async fn batch(&self, max: usize, linger: Duration) -> Vec<Delivery> {
+    pub(crate) async fn batch(&self, max: usize, linger: Duration) -> Vec<Delivery> {
         let mut inbox = self.inbox.lock().await;
+        // One from an earlier channel is handed out by the broker once more.
+        let is_current = |delivery: &Delivery| {
+            delivery.tag.generation == self.current.generation.load(Ordering::Acquire)
+        };
         tokio::select! {
             biased;
             () = self.drain.cancelled() => Vec::new(),
-            batch = self.gather(&mut inbox, max.max(1), linger) => batch,
+            batch = inbox.gather(max, linger, is_current) => batch,
         }
     }
 
-    /// Keeps what it has in the inbox until it returns, so that dropping it loses nothing.
-    async fn gather(&self, inbox: &mut Inbox, max: usize, linger: Duration) -> Vec<Delivery> {
-        let patience = Instant::now() + linger;
-        loop {
-            while inbox.taken.len() < max {
-                let Ok(delivery) = inbox.arrived.try_recv() else {
-                    break;
-                };
-                inbox.taken.push(delivery);
-            }
-            // One from an earlier channel is handed out by the broker once more.
-            let generation = self.current.generation.load(Ordering::Acquire);
-            inbox
-                .taken
-                .retain(|delivery| delivery.tag.generation == generation);
-            let next = if inbox.taken.is_empty() {
-                inbox.arrived.recv().await
-            } else if inbox.taken.len() < max && inbox.last_was_full {
-                let next = timeout_at(patience, inbox.arrived.recv()).await;
-                next.unwrap_or_default()
-            } else {
-                None
-            };
-            match next {
-                Some(delivery) => inbox.taken.push(delivery),
-                None => break,
-            }
-        }
-        inbox.last_was_full = inbox.taken.len() >= max;
-        std::mem::take(&mut inbox.taken)
-    }
-
-    /// Tells the broker that these are done. Allowed only once their effects are
-    /// committed.
-    ///
     /// The broker is told as soon as everything delivered before is done too. Deliveries
     /// from before a reconnect are passed over: the broker hands those out again.
-    pub async fn finish(&self, tags: impl IntoIterator<Item = Tag>) {
+    pub(crate) async fn finish(&self, tags: impl IntoIterator<Item = Tag>) {
         let mut open = self.current.open.lock().await;
         let Some(open) = open.as_mut() else { return };
         for tag in tags {
@@ -194,23 +148,13 @@ impl Consumer {
         }
     }
 
-    /// Has the task delivered again after the tier's delay, its `attempt` one higher, and
-    /// finishes this delivery. An unreadable one is delivered again unchanged.
-    ///
-    /// # Errors
-    /// When the copy was not confirmed; the delivery is then as unfinished as before.
-    pub async fn retry(&self, delivery: &Delivery, tier: Tier) -> Result<(), PublishError> {
+    pub(crate) async fn retry(&self, delivery: &Delivery, tier: Tier) -> Result<(), PublishError> {
         self.publisher.send(message::retry(delivery, tier)).await?;
         self.finish([delivery.tag]).await;
         Ok(())
     }
 
-    /// Moves the message to the parking queue with `reason`, which must hold no personal
-    /// data, and finishes this delivery.
-    ///
-    /// # Errors
-    /// When the copy was not confirmed; the delivery is then as unfinished as before.
-    pub async fn park(&self, delivery: &Delivery, reason: &str) -> Result<(), PublishError> {
+    pub(crate) async fn park(&self, delivery: &Delivery, reason: &str) -> Result<(), PublishError> {
         self.publisher
             .send(message::parked(delivery, reason))
             .await?;
@@ -218,14 +162,12 @@ impl Consumer {
         Ok(())
     }
 
-    /// Takes nothing more. What was handed out can still be finished, retried and parked.
-    pub async fn cancel(&self) {
+    pub(crate) async fn cancel(&self) {
         self.drain.cancel();
         self.drained.cancelled().await;
     }
 
-    /// Ends it: everything unfinished goes back to the queue.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         let Self { closed, gone, .. } = self;
         drop(closed);
         gone.cancelled().await;

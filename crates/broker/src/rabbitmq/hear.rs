@@ -14,8 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::consume::{Sessions, pause, session};
 use super::link::{Session, is_not_found};
-use super::names;
-use crate::{Config, HintEvent};
+use crate::{Config, HintEvent, names};
 
 /// Events that may wait for their reader.
 const WAITING_MAX: usize = 1_024;
@@ -24,7 +23,7 @@ const QUEUE_MAX: i32 = 10_000;
 
 /// Hears hints.
 #[derive(Debug)]
-pub struct HintReceiver {
+pub(crate) struct HintReceiver {
     events: mpsc::Receiver<HintEvent>,
     _closed: DropGuard,
 }
@@ -47,8 +46,7 @@ impl HintReceiver {
         }
     }
 
-    /// The next event. `None` once the broker was closed. Safe to drop.
-    pub async fn next(&mut self) -> Option<HintEvent> {
+    pub(crate) async fn next(&mut self) -> Option<HintEvent> {
         self.events.recv().await
     }
 }

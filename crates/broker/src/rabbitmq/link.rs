@@ -17,9 +17,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::names;
 use crate::metrics::Metrics;
-use crate::{Config, Link, State};
+use crate::{Config, Link, State, names};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);

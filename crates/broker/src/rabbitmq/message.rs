@@ -5,8 +5,8 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use task::{Headers, Hints, Lane, Task};
 
-use super::names;
-use crate::{Delivery, Tag, Tier, Unreadable};
+use crate::delivery::read;
+use crate::{Delivery, Tag, Tier, names};
 
 /// Why we parked it.
 const PARKED_REASON: &str = "grantline-parked-reason";
@@ -40,35 +40,29 @@ pub(super) fn work(task: &Task) -> Outgoing {
 
 /// The copy of a delivery that waits in a retry queue.
 pub(super) fn retry(delivery: &Delivery, tier: Tier) -> Outgoing {
-    let exchange = names::retry(tier);
-    match &delivery.task {
-        Ok(task) => {
-            let mut next = task.clone();
-            next.attempt = next.attempt.saturating_add(1);
-            let lane = delivery.lane.unwrap_or_else(|| task.lane());
-            persistent(exchange, lane.as_str(), &next.headers(), next.body.clone())
-        }
-        Err(unreadable) => {
-            let lane = delivery.lane.unwrap_or(Lane::Record);
-            persistent(
-                exchange,
-                lane.as_str(),
-                &unreadable.headers,
-                unreadable.body.clone(),
-            )
-        }
-    }
+    let (lane, headers) = delivery.next_attempt();
+    persistent(
+        names::retry(tier),
+        lane.as_str(),
+        &headers,
+        delivery.body().clone(),
+    )
 }
 
 /// The copy of a delivery for the parking queue.
 pub(super) fn parked(delivery: &Delivery, reason: &str) -> Outgoing {
-    let (mut headers, body) = match &delivery.task {
-        Ok(task) => (task.headers(), task.body.clone()),
-        Err(unreadable) => (unreadable.headers.clone(), unreadable.body.clone()),
+    let mut headers = match &delivery.task {
+        Ok(task) => task.headers(),
+        Err(unreadable) => unreadable.headers.clone(),
     };
     headers.set(PARKED_REASON, reason);
     let lane = delivery.lane.unwrap_or(Lane::Record);
-    persistent(names::PARKED, lane.as_str(), &headers, body)
+    persistent(
+        names::PARKED,
+        lane.as_str(),
+        &headers,
+        delivery.body().clone(),
+    )
 }
 
 /// New rows, for every publisher.
@@ -110,20 +104,13 @@ pub(super) fn delivery(generation: u64, message: lapin::message::Delivery) -> De
     let body = Bytes::from(message.data);
     let ours = headers.optional::<String>(PARKED_REASON).ok().flatten();
     let parked = ours.or_else(|| newest_death(table?));
-    let task = Task::from_parts(&headers, body.clone()).map_err(|fault| {
-        Box::new(Unreadable {
-            fault,
-            headers: headers.clone(),
-            body,
-        })
-    });
     Delivery {
         tag: Tag {
             generation,
             number: message.delivery_tag,
         },
         lane: message.routing_key.as_str().parse().ok(),
-        task,
+        task: read(headers, body),
         redelivered: message.redelivered,
         parked,
     }

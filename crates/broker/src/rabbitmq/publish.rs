@@ -90,7 +90,7 @@ impl Publisher {
             .as_ref()
             .is_some_and(|outlets| outlets.hints.try_send(message).is_ok());
         if !taken {
-            self.metrics.hints_dropped();
+            self.metrics.hints_dropped(1);
         }
     }
 

@@ -17,8 +17,7 @@ use task::Lane;
 use tokio::time::sleep;
 
 use super::management::{Management, TopologyError, segment};
-use super::names;
-use crate::{Config, Tier};
+use crate::{Config, Tier, names};
 
 /// A broker killed within about a second of declaring a quorum queue may forget it: the
 /// name is written down half a second late. There is nothing to wait on but time.

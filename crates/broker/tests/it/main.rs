@@ -1,9 +1,37 @@
-//! The broker's promises, against a real RabbitMQ.
+//! The broker's promises: `consuming`, `hints` and `publishing` on both back ends, the rest
+//! on one, against a real RabbitMQ and a file on a real disk.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+/// Each claim becomes two tests, one on each back end.
+macro_rules! on_both_stacks {
+    ($($(#[$note:meta])* async fn $claim:ident($stack:ident: $type:ty) $body:block)+) => {
+        $(mod $claim {
+            use super::*;
+
+            $(#[$note])*
+            async fn holds($stack: $type) $body
+
+            #[tokio::test]
+            async fn on_rabbitmq() {
+                holds(Stack::rabbitmq().await).await;
+            }
+
+            #[tokio::test]
+            async fn on_the_file() {
+                holds(Stack::embedded()).await;
+            }
+        })+
+    };
+}
 
 mod consuming;
+mod embedded;
 mod hints;
+mod killed;
 mod publishing;
-mod topology;
+mod rabbitmq;
+mod stack;
 
 use std::time::Duration;
 
@@ -53,6 +81,14 @@ fn task(kind: Kind, order: i64) -> Task {
             state: None,
         }),
         body: body.into(),
+    }
+}
+
+/// Publishes paid orders.
+async fn publish(broker: &Broker, numbers: impl IntoIterator<Item = i64>) {
+    for number in numbers {
+        let task = task(Kind::OrderPaid, number);
+        broker.publish(&task).await.expect("a confirm");
     }
 }
 

@@ -2,23 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use order::{Line, OrderId, PlayerId, ProjectId, Sku};
+use order::{Line, OrderId, PlayerId, ProjectId};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
 
 use super::Ledger;
-use super::rows::{named, text, unreadable};
-use crate::books::{BookingKey, BookingRow, Books, Direction, Obligation, OrderKey, Source};
+use crate::books::{BookingKey, BookingRow, Books, OrderKey, Source};
+use crate::rows::bookings::{Found, Shown, held};
+use crate::rows::unreadable;
 use crate::{BookingView, LedgerError, LineView};
 
 #[derive(sqlx::FromRow)]
-struct Found {
+struct Placed {
     place: i64,
-    direction: String,
-    player: String,
-    state: String,
-    skus: Vec<String>,
-    quantities: Vec<i64>,
+    #[sqlx(flatten)]
+    found: Found,
 }
 
 /// Locks and reads the bookings of these orders.
@@ -29,7 +27,7 @@ pub(super) async fn lock(
     if orders.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let found: Vec<Found> = sqlx::query_as(
+    let found: Vec<Placed> = sqlx::query_as(
         "SELECT k.place, b.direction, b.player, o.state,
                 array(SELECT l.sku FROM booking_lines l
                       WHERE (l.project, l.source, l.direction, l.part) = (b.project, b.source, b.direction, b.part)
@@ -49,37 +47,19 @@ pub(super) async fn lock(
     .fetch_all(connection)
     .await?;
     let orders: Vec<&OrderKey> = orders.iter().collect();
-    let row = |found: Found| {
-        let place = usize::try_from(found.place - 1).ok();
-        let Some(&&(project, order)) = place.and_then(|place| orders.get(place)) else {
-            return Err(unreadable("place", found.place));
+    let row = |Placed { place, found }: Placed| {
+        let index = usize::try_from(place - 1).ok();
+        let Some(&&(project, order)) = index.and_then(|index| orders.get(index)) else {
+            return Err(unreadable("place", place));
         };
-        let direction = match found.direction.as_str() {
-            "grant" => Direction::Grant,
-            "revoke" => Direction::Revoke,
-            other => return Err(unreadable("bookings.direction", other)),
+        let (direction, row) = found.row()?;
+        let source = Source::Order(order);
+        let key = BookingKey {
+            project,
+            source,
+            direction,
         };
-        let lines = found.skus.iter().zip(found.quantities);
-        let lines = lines.map(|(sku, quantity)| {
-            Ok(Line {
-                sku: text("booking_lines.sku", sku)?,
-                quantity,
-            })
-        });
-        let row = BookingRow {
-            player: text("bookings.player", &found.player)?,
-            lines: lines.collect::<Result<_, LedgerError>>()?,
-            obligation: named("obligations.state", &found.state, Obligation::from_name)?,
-            cause: None,
-        };
-        Ok((
-            BookingKey {
-                project,
-                source: Source::Order(order),
-                direction,
-            },
-            row,
-        ))
+        Ok((key, row))
     };
     found.into_iter().map(row).collect()
 }
@@ -199,18 +179,6 @@ pub(super) async fn move_balances(
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
-struct Shown {
-    source: String,
-    direction: String,
-    player: String,
-    kind: String,
-    state: String,
-    booked_at: OffsetDateTime,
-    skus: Vec<String>,
-    quantities: Vec<i64>,
-}
-
 /// The bookings of an order, oldest first.
 pub(super) async fn of_order(
     executor: impl PgExecutor<'_>,
@@ -231,37 +199,11 @@ pub(super) async fn of_order(
     .bind(Source::Order(order).to_string())
     .fetch_all(executor)
     .await?;
-    let view = |row: Shown| {
-        let line = |(sku, quantity): (&String, i64)| {
-            Ok(LineView {
-                sku: text("booking_lines.sku", sku)?,
-                quantity,
-            })
-        };
-        Ok(BookingView {
-            source: row.source,
-            direction: row.direction,
-            player: text("bookings.player", &row.player)?,
-            kind: row.kind.as_str().into(),
-            state: row.state,
-            booked_at: row.booked_at,
-            lines: row
-                .skus
-                .iter()
-                .zip(row.quantities)
-                .map(line)
-                .collect::<Result<_, LedgerError>>()?,
-        })
-    };
-    shown.into_iter().map(view).collect()
+    shown.into_iter().map(Shown::view).collect()
 }
 
 impl Ledger {
-    /// What a player holds, sorted by item, without what is down to zero.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn inventory(
+    pub(crate) async fn inventory(
         &self,
         project: ProjectId,
         player: &PlayerId,
@@ -277,12 +219,6 @@ impl Ledger {
             .await?)
         };
         let found: Vec<(String, i64)> = self.pool.within(read).await?;
-        let line = |(sku, quantity): (String, i64)| {
-            Ok(LineView {
-                sku: text::<Sku>("balances.sku", &sku)?,
-                quantity,
-            })
-        };
-        found.into_iter().map(line).collect()
+        found.into_iter().map(held).collect()
     }
 }

@@ -8,7 +8,6 @@ mod orders;
 mod parked;
 mod players;
 mod pool;
-mod rows;
 mod streams;
 mod transactions;
 
@@ -28,24 +27,16 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 /// How long the database may take to answer a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The ledger. Cheap to clone: clones share their connections.
-///
-/// Every call but a migration ends within `acquire_timeout` and three times
-/// `statement_timeout`, even when the server has vanished without closing a connection: then
-/// with [`LedgerError::Unavailable`], and the next call gets a new connection.
+/// The ledger on a server. Clones share their connections.
 #[derive(Clone, Debug)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     pool: Arc<Pool>,
     at: String,
     history_rows: i64,
 }
 
 impl Ledger {
-    /// Prepares a pool. Connects lazily: the database may be away.
-    ///
-    /// # Errors
-    /// When `ledger.url` is no URL of a database.
-    pub fn open(config: &Config) -> Result<Self, SchemaError> {
+    pub(crate) fn open(config: &Config) -> Result<Self, SchemaError> {
         let url = config.url.reveal();
         let options = PgConnectOptions::from_str(&url).map_err(SchemaError::Url)?;
         let at = format!(
@@ -66,18 +57,11 @@ impl Ledger {
         })
     }
 
-    /// How many of a player's newest status rows can be read.
-    #[must_use]
-    pub const fn history_rows(&self) -> i64 {
+    pub(crate) const fn history_rows(&self) -> i64 {
         self.history_rows
     }
 
-    /// Brings the schema up to this version. Safe to run while roles are working, and
-    /// twice at once.
-    ///
-    /// # Errors
-    /// When the database cannot be reached or a migration fails.
-    pub async fn migrate(&self) -> Result<(), SchemaError> {
+    pub(crate) async fn migrate(&self) -> Result<(), SchemaError> {
         let mut connection = self.connect().await?;
         let migrate = |source| SchemaError::Migrate {
             at: self.at.clone(),
@@ -86,11 +70,7 @@ impl Ledger {
         MIGRATIONS.run(&mut connection).await.map_err(migrate)
     }
 
-    /// Checks that the database can be used and has the schema this version needs.
-    ///
-    /// # Errors
-    /// When it cannot be reached, or its schema is older or newer.
-    pub async fn check_schema(&self) -> Result<(), SchemaError> {
+    pub(crate) async fn check_schema(&self) -> Result<(), SchemaError> {
         let needed = MIGRATIONS
             .iter()
             .map(|migration| migration.version)
@@ -130,18 +110,13 @@ impl Ledger {
         }
     }
 
-    /// Checks that the database answers.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn ping(&self) -> Result<(), LedgerError> {
+    pub(crate) async fn ping(&self) -> Result<(), LedgerError> {
         let answer = |pool: PgPool| async move { Ok(pool.execute("SELECT 1").await?) };
         self.pool.within(answer).await?;
         Ok(())
     }
 
-    /// Waits for what is under way, for five seconds at most, then closes every connection.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
 }

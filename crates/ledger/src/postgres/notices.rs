@@ -8,9 +8,10 @@ use task::ParkedId;
 use time::OffsetDateTime;
 
 use super::Ledger;
-use super::rows::{digest, message, numbers, texts, unreadable};
-use crate::books::{Books, FirstSeen, Ids, NoticeKey, NoticeRow};
-use crate::{LedgerError, NoticeView, Outcome};
+use crate::books::{Books, FirstSeen, NoticeKey, NoticeRow};
+use crate::rows::notices::{Found, Shown};
+use crate::rows::unreadable;
+use crate::{LedgerError, NoticeView};
 
 /// Inserts the missing ones, locks all, and reads what is known of them.
 pub(super) async fn lock(
@@ -40,7 +41,7 @@ pub(super) async fn lock(
     .bind(&references)
     .execute(&mut *connection)
     .await?;
-    let found: Vec<Found> = sqlx::query_as(
+    let found: Vec<Placed> = sqlx::query_as(
         "SELECT k.place, n.outcome, n.reason, n.parked_id, n.message_id, n.fingerprint,
                 n.order_id, n.transaction_id, n.player, n.trace_id
          FROM unnest($1::bigint[], $2::text[], $3::text[])
@@ -68,7 +69,7 @@ pub(super) async fn lock(
 }
 
 #[derive(sqlx::FromRow)]
-struct Found {
+struct Placed {
     place: i64,
     outcome: Option<String>,
     reason: Option<String>,
@@ -81,26 +82,24 @@ struct Found {
     trace_id: Option<String>,
 }
 
-impl Found {
+impl Placed {
     /// `None` for a row that was inserted a moment ago.
     fn first_seen(self) -> Result<Option<FirstSeen>, LedgerError> {
-        let Some(word) = self.outcome else {
+        let Some(outcome) = self.outcome else {
             return Ok(None);
         };
-        let outcome = Outcome::from_words(&word, self.reason.as_deref())
-            .ok_or_else(|| unreadable("notices.outcome", word))?;
-        Ok(Some(FirstSeen {
-            message: message(&self.message_id.unwrap_or_default())?,
-            fingerprint: digest("notices.fingerprint", &self.fingerprint.unwrap_or_default())?,
+        let found = Found {
             outcome,
-            parked: self.parked_id.map(ParkedId),
-            ids: Ids {
-                order: numbers("notices.order_id", self.order_id)?,
-                transaction: numbers("notices.transaction_id", self.transaction_id)?,
-                player: texts("notices.player", self.player.as_deref())?,
-            },
+            reason: self.reason,
+            parked_id: self.parked_id,
+            message_id: self.message_id.unwrap_or_default(),
+            fingerprint: self.fingerprint.unwrap_or_default(),
+            order_id: self.order_id,
+            transaction_id: self.transaction_id,
+            player: self.player,
             trace_id: self.trace_id,
-        }))
+        };
+        found.first_seen().map(Some)
     }
 }
 
@@ -201,43 +200,8 @@ fn columns<'a>(
         .collect()
 }
 
-#[derive(sqlx::FromRow)]
-struct Shown {
-    kind: String,
-    reference: String,
-    message_id: Vec<u8>,
-    seen: i64,
-    first_at: OffsetDateTime,
-    last_at: OffsetDateTime,
-    outcome: String,
-    reason: Option<String>,
-    parked_id: Option<i64>,
-    trace_id: Option<String>,
-}
-
-impl Shown {
-    fn view(self) -> Result<NoticeView, LedgerError> {
-        Ok(NoticeView {
-            kind: self.kind.as_str().into(),
-            reference: self.reference,
-            message: message(&self.message_id)?,
-            seen: self.seen,
-            first_at: self.first_at,
-            last_at: self.last_at,
-            outcome: self.outcome,
-            reason: self.reason,
-            parked: self.parked_id.map(ParkedId),
-            trace_id: self.trace_id,
-        })
-    }
-}
-
 impl Ledger {
-    /// The notices that name a player, newest first; at most 200.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn notices_of(
+    pub(crate) async fn notices_of(
         &self,
         project: ProjectId,
         player: &PlayerId,
@@ -248,7 +212,7 @@ impl Ledger {
             "SELECT kind, ref AS reference, message_id, seen, first_at, last_at, outcome, reason, parked_id, trace_id
              FROM notices
              WHERE project = $1 AND player = $2 AND outcome IS NOT NULL
-             ORDER BY first_at DESC, kind LIMIT $3",
+             ORDER BY first_at DESC, kind COLLATE \"C\", ref COLLATE \"C\" LIMIT $3",
         )
         .bind(project.get())
         .bind(player.as_str())
@@ -272,7 +236,7 @@ pub(super) async fn about(
         "SELECT kind, ref AS reference, message_id, seen, first_at, last_at, outcome, reason, parked_id, trace_id
          FROM notices
          WHERE project = $1 AND outcome IS NOT NULL AND (order_id = $2 OR transaction_id = $3)
-         ORDER BY first_at, kind LIMIT 1000",
+         ORDER BY first_at, kind COLLATE \"C\", ref COLLATE \"C\" LIMIT 1000",
     )
     .bind(project.get())
     .bind(order.map(OrderId::get))

@@ -2,82 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use order::{Facts, OrderId, PlayerId, ProjectId, Status, TransactionId};
+use order::{OrderId, PlayerId, ProjectId, Status, TransactionId};
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
-use super::rows::{named, number, numbers, texts};
 use super::{Ledger, bookings, conflicts, notices};
 use crate::books::{Books, OrderKey, OrderRow};
-use crate::{LedgerError, NoticeView, OrderStatus, OrderView, content};
-
-#[derive(sqlx::FromRow)]
-#[expect(clippy::struct_excessive_bools, reason = "one column per fact")]
-struct Found {
-    project: i64,
-    order_id: i64,
-    player: Option<String>,
-    transaction_id: Option<i64>,
-    sandbox: bool,
-    created: bool,
-    paid: bool,
-    payment: bool,
-    canceled: bool,
-    refunded: bool,
-    status: String,
-    shown: Option<String>,
-    content: Option<Value>,
-    first_at: OffsetDateTime,
-    last_at: OffsetDateTime,
-}
-
-impl Found {
-    const fn facts(&self) -> Facts {
-        Facts {
-            created: self.created,
-            paid: self.paid,
-            payment: self.payment,
-            canceled: self.canceled,
-            refunded: self.refunded,
-        }
-    }
-
-    fn row(self) -> Result<(OrderKey, OrderRow), LedgerError> {
-        let project = number("orders.project", self.project)?;
-        let key = (project, number("orders.order_id", self.order_id)?);
-        let shown = self
-            .shown
-            .as_deref()
-            .map(|shown| named("orders.shown", shown, Status::from_name));
-        let row = OrderRow {
-            facts: self.facts(),
-            player: texts("orders.player", self.player.as_deref())?,
-            transaction: numbers("orders.transaction_id", self.transaction_id)?,
-            sandbox: self.sandbox,
-            shown: shown.transpose()?,
-            content: self.content.map(content::from_json).transpose()?,
-        };
-        Ok((key, row))
-    }
-
-    fn view(self) -> Result<OrderView, LedgerError> {
-        Ok(OrderView {
-            order: number("orders.order_id", self.order_id)?,
-            player: texts("orders.player", self.player.as_deref())?,
-            status: named("orders.status", &self.status, Status::from_name)?,
-            facts: self.facts(),
-            sandbox: self.sandbox,
-            transaction: numbers("orders.transaction_id", self.transaction_id)?,
-            content: self.content.map(content::from_json).transpose()?,
-            first_at: self.first_at,
-            last_at: self.last_at,
-            bookings: Vec::new(),
-            notices: Vec::new(),
-            conflicts: Vec::new(),
-        })
-    }
-}
+use crate::rows::named;
+use crate::rows::orders::Found;
+use crate::{LedgerError, OrderStatus, OrderView, content};
 
 /// Inserts the missing ones, locks and reads all.
 pub(super) async fn lock(
@@ -159,24 +93,6 @@ pub(super) async fn save(
     Ok(())
 }
 
-/// An order of which nothing is known but notices that were parked or only recorded.
-fn view_of_notices(order: OrderId, notices: &[NoticeView]) -> Option<OrderView> {
-    Some(OrderView {
-        order,
-        player: None,
-        status: Status::New,
-        facts: Facts::default(),
-        sandbox: false,
-        transaction: None,
-        content: None,
-        first_at: notices.iter().map(|notice| notice.first_at).min()?,
-        last_at: notices.iter().map(|notice| notice.last_at).max()?,
-        bookings: Vec::new(),
-        notices: Vec::new(),
-        conflicts: Vec::new(),
-    })
-}
-
 async fn view(
     pool: &PgPool,
     project: ProjectId,
@@ -191,7 +107,7 @@ async fn view(
     let found = found.map(Found::view).transpose()?;
     let transaction = found.as_ref().and_then(|view| view.transaction);
     let notices = notices::about(pool, project, Some(order), transaction).await?;
-    let Some(mut view) = found.or_else(|| view_of_notices(order, &notices)) else {
+    let Some(mut view) = found.or_else(|| OrderView::of_notices(order, &notices)) else {
         return Ok(None);
     };
     view.notices = notices;
@@ -201,12 +117,7 @@ async fn view(
 }
 
 impl Ledger {
-    /// What a client may know of its own order. Another player's order is as unknown as
-    /// one that does not exist.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn order_status(
+    pub(crate) async fn order_status(
         &self,
         project: ProjectId,
         order: OrderId,
@@ -234,11 +145,7 @@ impl Ledger {
         }))
     }
 
-    /// An order with its bookings, notices and conflicts.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn order(
+    pub(crate) async fn order(
         &self,
         project: ProjectId,
         order: OrderId,
@@ -247,11 +154,7 @@ impl Ledger {
         self.pool.within(read).await
     }
 
-    /// A player's orders, newest id first, older than `before`; at most 200.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn orders_of(
+    pub(crate) async fn orders_of(
         &self,
         project: ProjectId,
         player: &PlayerId,

@@ -9,8 +9,8 @@ use task::ParkedId;
 use time::OffsetDateTime;
 
 use super::Ledger;
-use super::rows::{message, numbers, texts};
 use crate::books::{Books, NewParked, NoticeKey};
+use crate::rows::parked::{Found, WithBody};
 use crate::{Entry, LedgerError, Notice, ParkedBody, ParkedFilter, ParkedView};
 
 /// Parks what this batch could not process and settles what it could after all. Gives the
@@ -107,7 +107,7 @@ async fn insert(
     .bind(ids.player.as_ref().map(PlayerId::as_str))
     .bind(parked.reason.as_str())
     .bind(&parked.detail)
-    .bind(attempts(notice))
+    .bind(notice.attempts())
     .bind(notice.trace_id.as_deref())
     .bind(notice.body.as_ref())
     .bind(notice.received_at)
@@ -146,64 +146,18 @@ async fn again(
     .bind(ids.player.as_ref().map(PlayerId::as_str))
     .bind(parked.reason.as_str())
     .bind(&parked.detail)
-    .bind(attempts(notice))
+    .bind(notice.attempts())
     .bind(at)
     .fetch_optional(connection)
     .await?;
     Ok(number)
 }
 
-fn attempts(notice: &Notice) -> i32 {
-    i32::try_from(notice.attempt)
-        .unwrap_or(i32::MAX)
-        .saturating_add(1)
-}
-
-#[derive(sqlx::FromRow)]
-struct Found {
-    id: i64,
-    project: Option<i64>,
-    kind: String,
-    order_id: Option<i64>,
-    transaction_id: Option<i64>,
-    player: Option<String>,
-    reason: String,
-    detail: String,
-    attempts: i32,
-    trace_id: Option<String>,
-    received_at: OffsetDateTime,
-    parked_at: OffsetDateTime,
-    replayed_at: Option<OffsetDateTime>,
-    settled_at: Option<OffsetDateTime>,
-}
-
-impl Found {
-    fn view(self) -> Result<ParkedView, LedgerError> {
-        Ok(ParkedView {
-            id: ParkedId(self.id),
-            project: numbers("parked.project", self.project)?,
-            kind: self.kind.as_str().into(),
-            order: numbers("parked.order_id", self.order_id)?,
-            transaction: numbers("parked.transaction_id", self.transaction_id)?,
-            player: texts("parked.player", self.player.as_deref())?,
-            reason: self.reason,
-            detail: self.detail,
-            attempts: self.attempts,
-            trace_id: self.trace_id,
-            received_at: self.received_at,
-            parked_at: self.parked_at,
-            replayed_at: self.replayed_at,
-            settled_at: self.settled_at,
-        })
-    }
-}
-
 impl Ledger {
-    /// Parked entries, oldest number first.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn parked(&self, filter: &ParkedFilter) -> Result<Vec<ParkedView>, LedgerError> {
+    pub(crate) async fn parked(
+        &self,
+        filter: &ParkedFilter,
+    ) -> Result<Vec<ParkedView>, LedgerError> {
         let read = |pool: PgPool| async move {
             Ok(sqlx::query_as(
             "SELECT id, project, kind, order_id, transaction_id, player, reason, detail, attempts, trace_id,
@@ -228,18 +182,10 @@ impl Ledger {
         found.into_iter().map(Found::view).collect()
     }
 
-    /// One parked entry with its body.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn parked_body(&self, id: ParkedId) -> Result<Option<ParkedBody>, LedgerError> {
-        #[derive(sqlx::FromRow)]
-        struct WithBody {
-            #[sqlx(flatten)]
-            found: Found,
-            message_id: Vec<u8>,
-            body: Vec<u8>,
-        }
+    pub(crate) async fn parked_body(
+        &self,
+        id: ParkedId,
+    ) -> Result<Option<ParkedBody>, LedgerError> {
         let read = |pool: PgPool| async move {
             Ok(sqlx::query_as("SELECT * FROM parked WHERE id = $1")
                 .bind(id.0)
@@ -247,22 +193,10 @@ impl Ledger {
                 .await?)
         };
         let found: Option<WithBody> = self.pool.within(read).await?;
-        let with_body = |row: WithBody| {
-            let (message, body) = (message(&row.message_id)?, Bytes::from(row.body));
-            Ok(ParkedBody {
-                view: row.found.view()?,
-                message,
-                body,
-            })
-        };
-        found.map(with_body).transpose()
+        found.map(WithBody::view).transpose()
     }
 
-    /// Notes that a parked entry was put back on the queue.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn parked_was_replayed(
+    pub(crate) async fn parked_was_replayed(
         &self,
         id: ParkedId,
         at: OffsetDateTime,
@@ -280,12 +214,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Parks a message that is too broken to be booked. Keeps every byte of it; a repeat
-    /// of the same bytes while it waits is not parked again.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn park_raw(
+    pub(crate) async fn park_raw(
         &self,
         body: &Bytes,
         reason: order::ParkReason,

@@ -8,11 +8,7 @@ use super::Ledger;
 use crate::LedgerError;
 
 impl Ledger {
-    /// Registers a player. Says whether they are new; a repeat is harmless.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn register_player(
+    pub(crate) async fn register_player(
         &self,
         project: ProjectId,
         player: &PlayerId,
@@ -32,11 +28,7 @@ impl Ledger {
         Ok(registered.rows_affected() == 1)
     }
 
-    /// Whether the game has registered this player.
-    ///
-    /// # Errors
-    /// When the database is not available: then nothing is known.
-    pub async fn is_registered(
+    pub(crate) async fn is_registered(
         &self,
         project: ProjectId,
         player: &PlayerId,

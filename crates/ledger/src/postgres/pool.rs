@@ -15,7 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor as _, PgPool};
 use tokio::time::{Instant, timeout};
 
-use crate::{Config, LedgerError};
+use crate::{Config, LedgerError, StoreError};
 
 /// How many statements at their time limit fit into the deadline of an operation.
 const STATEMENTS: u32 = 3;
@@ -93,7 +93,7 @@ impl Pool {
         let Current { pool, renewals, .. } = self.current().clone();
         let Ok(ended) = timeout(self.deadline, operation(pool)).await else {
             self.give_up(renewals);
-            return Err(LedgerError::Unavailable(silence()));
+            return Err(LedgerError::Unavailable(silence().into()));
         };
         if !ended.as_ref().is_err_and(is_silence) {
             self.heard(renewals);
@@ -161,9 +161,9 @@ fn silence() -> sqlx::Error {
 const fn is_silence(error: &LedgerError) -> bool {
     matches!(
         error,
-        LedgerError::Unavailable(
+        LedgerError::Unavailable(StoreError::Server(
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut
-        )
+        ))
     )
 }
 

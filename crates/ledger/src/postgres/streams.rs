@@ -7,8 +7,8 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
 use super::Ledger;
-use super::rows::{named, number};
 use crate::books::Books;
+use crate::rows::{named, number};
 use crate::{LedgerError, Stream, StreamRow};
 
 /// The epoch of this ledger.
@@ -124,12 +124,7 @@ impl Found {
 }
 
 impl Ledger {
-    /// A player's status rows after an offset, with the top and the epoch of the same
-    /// instant. At most the newest `history_rows` can be had.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn stream(
+    pub(crate) async fn stream(
         &self,
         project: ProjectId,
         player: &PlayerId,
@@ -167,11 +162,7 @@ impl Ledger {
         Ok(Stream { epoch, top, rows })
     }
 
-    /// The epoch, and the top of each of these streams, as of one instant.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn tops(
+    pub(crate) async fn tops(
         &self,
         players: &[(ProjectId, PlayerId)],
     ) -> Result<(String, Vec<i64>), LedgerError> {
@@ -197,13 +188,5 @@ impl Ledger {
             epoch,
             found.into_iter().filter_map(|(_, top)| top).collect(),
         ))
-    }
-
-    /// The ledger's epoch: its own random id and the database's timeline.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn epoch(&self) -> Result<String, LedgerError> {
-        Ok(self.tops(&[]).await?.0)
     }
 }

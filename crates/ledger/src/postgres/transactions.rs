@@ -5,41 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use order::{OrderId, PlayerId, ProjectId, TransactionId};
 use sqlx::{PgConnection, PgPool};
 
-use super::rows::{number, numbers, texts};
 use super::{Ledger, notices};
 use crate::books::{Books, TransactionKey, TransactionRow};
+use crate::rows::transactions::Found;
 use crate::{LedgerError, TransactionView};
-
-#[derive(sqlx::FromRow)]
-struct Found {
-    project: i64,
-    transaction_id: i64,
-    order_id: Option<i64>,
-    player: Option<String>,
-    payment: bool,
-    refund: bool,
-    refund_code: Option<i64>,
-    sandbox: Option<bool>,
-}
-
-impl Found {
-    fn row(self) -> Result<(TransactionKey, TransactionRow), LedgerError> {
-        let project = number("transactions.project", self.project)?;
-        let key = (
-            project,
-            number("transactions.transaction_id", self.transaction_id)?,
-        );
-        let row = TransactionRow {
-            order: numbers("transactions.order_id", self.order_id)?,
-            player: texts("transactions.player", self.player.as_deref())?,
-            payment: self.payment,
-            refund: self.refund,
-            refund_code: self.refund_code,
-            sandbox: self.sandbox,
-        };
-        Ok((key, row))
-    }
-}
 
 /// Inserts the missing ones, locks and reads all.
 pub(super) async fn lock(
@@ -126,26 +95,11 @@ async fn view(
     let row = found.map(Found::row).transpose()?.map(|(_, row)| row);
     let order = row.as_ref().and_then(|row| row.order);
     let notices = notices::about(pool, project, order, Some(transaction)).await?;
-    // A notice that is only recorded, or parked, may be all there is.
-    let known = row.is_some() || !notices.is_empty();
-    let row = row.unwrap_or_default();
-    Ok(known.then_some(TransactionView {
-        transaction,
-        order: row.order,
-        player: row.player,
-        payment: row.payment,
-        refund: row.refund,
-        refund_code: row.refund_code,
-        notices,
-    }))
+    Ok(TransactionView::of(transaction, row, notices))
 }
 
 impl Ledger {
-    /// A transaction with its notices. `None` when no notice has named it.
-    ///
-    /// # Errors
-    /// When the database is not available.
-    pub async fn transaction(
+    pub(crate) async fn transaction(
         &self,
         project: ProjectId,
         transaction: TransactionId,

@@ -2,21 +2,30 @@
 
 use std::time::Duration;
 
-use ledger::{Config, Disposition, Entry, Ledger, LedgerError};
+use ledger::{Disposition, Entry};
 use order::{Assertion, Money};
-use secret::Secret;
 use sqlx::PgPool;
-use testkit::{Database, Postgres};
 use tokio::time::{Instant, sleep};
 
 use crate::notices::{batch, book, canceled, holds, noon, paid, player, project, told};
+use crate::stores::{Store, on_both_stores};
 
-async fn rows(pool: &PgPool) -> i64 {
+on_both_stores!(
+    a_batch_with_one_impossible_row_books_nothing,
+    a_batch_whose_last_statement_fails_books_nothing,
+    a_key_too_long_for_its_index_is_the_datas_fault,
+    a_balance_beyond_what_can_be_stored_is_the_datas_fault,
+    callers_that_stop_waiting_leave_nothing_behind,
+);
+
+async fn rows(store: &Store) -> i64 {
     let tables = [
         "notices",
         "transactions",
         "orders",
         "bookings",
+        "booking_lines",
+        "obligations",
         "balances",
         "streams",
         "stream_rows",
@@ -25,26 +34,22 @@ async fn rows(pool: &PgPool) -> i64 {
     ];
     let mut sum = 0;
     for table in tables {
-        let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
-        let count: i64 = sqlx::query_scalar(count).fetch_one(pool).await.unwrap();
-        sum += count;
+        sum += store.number(format!("SELECT count(*) FROM {table}")).await;
     }
     sum
 }
 
-async fn is_refused_whole(database: &Database, entries: impl IntoIterator<Item = Entry>) {
-    let ledger = database.ledger();
+async fn is_refused_whole(store: &Store, entries: impl IntoIterator<Item = Entry>) {
+    let ledger = store.ledger();
     let fault = ledger.book(&batch(entries), noon()).await.unwrap_err();
     assert_eq!(fault.disposition(), Disposition::Park, "{fault:?}");
-    assert_eq!(rows(database.pool()).await, 0);
+    assert_eq!(rows(store).await, 0);
     // The connection it was refused on serves the next.
     book(&ledger, [paid(1, "mira", 899)]).await;
     assert_eq!(holds(&ledger, "mira").await, [("sword".into(), 2)]);
 }
 
-#[tokio::test]
-async fn a_batch_with_one_impossible_row_books_nothing() {
-    let database = Postgres::database().await;
+async fn a_batch_with_one_impossible_row_books_nothing(store: Store) {
     let mut impossible = paid(8, "mira", 901);
     if let Assertion::Paid { content, .. } = &mut impossible.assertion {
         content.price = Some(Money {
@@ -53,32 +58,20 @@ async fn a_batch_with_one_impossible_row_books_nothing() {
         });
     }
     let entries = [paid(7, "mira", 900), impossible, paid(9, "mira", 902)];
-    is_refused_whole(&database, entries).await;
+    is_refused_whole(&store, entries).await;
 }
 
-#[tokio::test]
-async fn a_batch_whose_last_statement_fails_books_nothing() {
-    let database = Postgres::database().await;
-    sqlx::raw_sql(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN RAISE EXCEPTION 'no row for this order'; END $$;
-         CREATE TRIGGER refuse BEFORE INSERT ON stream_rows
-             FOR EACH ROW WHEN (NEW.order_id = 9) EXECUTE FUNCTION refuse()",
-    )
-    .execute(database.pool())
-    .await
-    .unwrap();
+async fn a_batch_whose_last_statement_fails_books_nothing(store: Store) {
+    store.refuse(9).await;
     let entries = [
         paid(7, "mira", 900),
         canceled(7, "mira", 900),
         paid(9, "mira", 902),
     ];
-    is_refused_whole(&database, entries).await;
+    is_refused_whole(&store, entries).await;
 }
 
-#[tokio::test]
-async fn a_key_too_long_for_its_index_is_the_datas_fault() {
-    let database = Postgres::database().await;
+async fn a_key_too_long_for_its_index_is_the_datas_fault(store: Store) {
     // Without a pattern, so that compression does not make it fit.
     let endless: String = (0..2_000_u16)
         .map(|number| task::MessageId::of(&number.to_be_bytes()).to_string())
@@ -86,58 +79,28 @@ async fn a_key_too_long_for_its_index_is_the_datas_fault() {
     let mut entry = paid(7, "mira", 900);
     let reference = order::Reference::subscription(&endless, "2027-01-01");
     entry.notice.as_mut().unwrap().reference = reference;
-    is_refused_whole(&database, [entry]).await;
+    is_refused_whole(&store, [entry]).await;
 }
 
-#[tokio::test]
-async fn a_database_that_is_away_or_busy_is_tried_again() {
-    let nowhere = Secret::inline("postgres://nobody:secret@127.0.0.1:1/nothing").unwrap();
-    let away = Ledger::open(&Config {
-        acquire_timeout: Duration::from_millis(200),
-        ..Config::at(nowhere)
-    })
-    .unwrap();
-    let fault = away.book(&batch([paid(7, "mira", 900)]), noon()).await;
-    assert_eq!(fault.unwrap_err().disposition(), Disposition::Retry);
-    let fault = format!("{:#?}", away.check_schema().await.unwrap_err());
-    assert!(fault.contains("127.0.0.1:1/nothing"), "{fault}");
-    assert!(!fault.contains("secret"), "{fault}");
-
-    let database = Postgres::database().await;
-    book(&database.ledger(), [paid(7, "mira", 900)]).await;
-    let impatient = Ledger::open(&Config {
-        lock_timeout: Duration::from_millis(50),
-        ..database.config()
-    })
-    .unwrap();
-    let mut holder = database.pool().begin().await.unwrap();
-    sqlx::query("SELECT FROM orders FOR UPDATE")
-        .execute(&mut *holder)
-        .await
-        .unwrap();
-    let fault = impatient
-        .book(&batch([canceled(7, "mira", 900)]), noon())
-        .await
-        .unwrap_err();
-    assert!(matches!(fault, LedgerError::Unavailable(_)), "{fault:?}");
-    assert_eq!(fault.disposition(), Disposition::Retry);
-    holder.rollback().await.unwrap();
-    book(&impatient, [canceled(7, "mira", 900)]).await;
-    assert_eq!(holds(&impatient, "mira").await, []);
+async fn a_balance_beyond_what_can_be_stored_is_the_datas_fault(store: Store) {
+    let ledger = store.ledger();
+    book(&ledger, [paid(1, "mira", 900)]).await;
+    let all = "UPDATE balances SET quantity = 9223372036854775807";
+    store.run(all.into()).await;
+    let before = rows(&store).await;
+    let one_more = batch([paid(2, "mira", 901)]);
+    let fault = ledger.book(&one_more, noon()).await.unwrap_err();
+    assert_eq!(fault.disposition(), Disposition::Park, "{fault:?}");
+    assert_eq!(rows(&store).await, before);
+    assert_eq!(holds(&ledger, "mira").await, [("sword".into(), i64::MAX)]);
 }
 
 /// Whoever waits for a booking may stop at any instant. A connection that went back to the
 /// pool inside a transaction would swallow what the next one writes, so each is followed by
 /// a single statement, which another session must see.
-#[tokio::test]
-async fn callers_that_stop_waiting_leave_nothing_behind() {
+async fn callers_that_stop_waiting_leave_nothing_behind(store: Store) {
     const ORDERS: i64 = 150;
-    let database = Postgres::database().await;
-    let ledger = Ledger::open(&Config {
-        max_connections: 1,
-        ..database.config()
-    })
-    .unwrap();
+    let ledger = store.ledger_with(1);
     for number in 1..=ORDERS {
         let entries = batch([paid(number, "mira", number)]);
         // Polls, not time: a timer is too coarse to fall between two round trips.
@@ -154,7 +117,7 @@ async fn callers_that_stop_waiting_leave_nothing_behind() {
         let next = player(&format!("player {number}"));
         let registered = ledger.register_player(project(), &next, noon()).await;
         assert!(registered.unwrap());
-        let seen = database.ledger().is_registered(project(), &next).await;
+        let seen = store.ledger().is_registered(project(), &next).await;
         assert!(seen.unwrap(), "after {number}");
     }
     // Each booking went on after its caller had gone.
@@ -162,6 +125,12 @@ async fn callers_that_stop_waiting_leave_nothing_behind() {
     let rows = usize::try_from(2 * ORDERS).unwrap();
     assert_eq!(told(&ledger, "mira").await.len(), rows);
 
+    if let Store::Postgres(database) = &store {
+        no_session_is_busy(database.pool()).await;
+    }
+}
+
+async fn no_session_is_busy(pool: &PgPool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let open: i64 = sqlx::query_scalar(
@@ -169,7 +138,7 @@ async fn callers_that_stop_waiting_leave_nothing_behind() {
              WHERE datname = current_database() AND application_name = 'grantline'
                AND state <> 'idle'",
         )
-        .fetch_one(database.pool())
+        .fetch_one(pool)
         .await
         .unwrap();
         if open == 0 {

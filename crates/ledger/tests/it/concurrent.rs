@@ -2,28 +2,24 @@
 
 use std::sync::Arc;
 
-use ledger::{Config, Ledger};
 use order::Status;
-use testkit::{Database, Postgres};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::notices::{
-    batch, book, created, holds, id, noon, order, paid, payment, player, project, refund, told,
+    batch, book, holds, id, noon, order, paid, payment, player, project, refund, told,
 };
+use crate::stores::{Store, on_both_stores};
 
-fn wide(database: &Database) -> Ledger {
-    Ledger::open(&Config {
-        max_connections: 16,
-        ..database.config()
-    })
-    .unwrap()
-}
+on_both_stores!(multi_thread:
+    sixty_four_concurrent_copies_of_a_paid_order_grant_once,
+    a_refund_and_a_payment_racing_order_paid_are_seen_by_the_order,
+    concurrent_bookings_for_one_player_leave_gapless_offsets,
+    a_refused_booking_leaves_no_gap,
+);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_concurrent_copies_of_a_paid_order_grant_once() {
-    let database = Postgres::database().await;
-    let ledger = wide(&database);
+async fn sixty_four_concurrent_copies_of_a_paid_order_grant_once(store: Store) {
+    let ledger = store.ledger_with(16);
     let start = Arc::new(Barrier::new(64));
     let mut copies = JoinSet::new();
     for _ in 0..64 {
@@ -49,10 +45,8 @@ async fn sixty_four_concurrent_copies_of_a_paid_order_grant_once() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refund_and_a_payment_racing_order_paid_are_seen_by_the_order() {
-    let database = Postgres::database().await;
-    let ledger = wide(&database);
+async fn a_refund_and_a_payment_racing_order_paid_are_seen_by_the_order(store: Store) {
+    let ledger = store.ledger_with(16);
     for number in 1..=40 {
         let transaction = 900 + number;
         let start = Arc::new(Barrier::new(3));
@@ -82,12 +76,10 @@ async fn a_refund_and_a_payment_racing_order_paid_are_seen_by_the_order() {
 
 /// One reader watches while eight writers book for one player: every reading must be a
 /// prefix of the final stream, which is so only if offsets become visible in their order.
-#[tokio::test(flavor = "multi_thread")]
-async fn concurrent_bookings_for_one_player_leave_gapless_offsets() {
+async fn concurrent_bookings_for_one_player_leave_gapless_offsets(store: Store) {
     const WRITERS: i64 = 8;
     const BATCHES: i64 = 12;
-    let database = Postgres::database().await;
-    let ledger = wide(&database);
+    let ledger = store.ledger_with(16);
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
         let ledger = ledger.clone();
@@ -124,70 +116,14 @@ async fn concurrent_bookings_for_one_player_leave_gapless_offsets() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refused_booking_leaves_no_gap() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_refused_booking_leaves_no_gap(store: Store) {
+    let ledger = store.ledger();
     book(&ledger, [paid(7, "mira", None)]).await;
-    sqlx::raw_sql(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN RAISE EXCEPTION 'not this order'; END $$;
-         CREATE TRIGGER refuse BEFORE INSERT ON stream_rows
-             FOR EACH ROW WHEN (NEW.order_id = 8) EXECUTE FUNCTION refuse()",
-    )
-    .execute(database.pool())
-    .await
-    .unwrap();
+    store.refuse(8).await;
     let refused = ledger.book(&batch([paid(8, "mira", None)]), noon()).await;
     refused.unwrap_err();
     let next = book(&ledger, [paid(9, "mira", None)]).await;
     assert_eq!(next.hints.rows[0].offset, 3);
     let (_, tops) = ledger.tops(&[(id(44_056), player("mira"))]).await.unwrap();
     assert_eq!(tops, [4]);
-}
-
-/// A trigger gives each row of a statement time to meet another writer's.
-#[tokio::test(flavor = "multi_thread")]
-async fn writers_of_the_same_balances_and_streams_take_them_in_one_order() {
-    const WRITERS: i64 = 6;
-    const BATCHES: i64 = 8;
-    let database = Postgres::database().await;
-    sqlx::raw_sql(
-        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
-             $$ BEGIN PERFORM pg_sleep(0.003); RETURN NEW; END $$;
-         CREATE TRIGGER dawdle BEFORE INSERT ON balances FOR EACH ROW EXECUTE FUNCTION dawdle();
-         CREATE TRIGGER dawdle BEFORE INSERT ON streams FOR EACH ROW EXECUTE FUNCTION dawdle()",
-    )
-    .execute(database.pool())
-    .await
-    .unwrap();
-    let ledger = wide(&database);
-    let mut writers = JoinSet::new();
-    for writer in 0..WRITERS {
-        let ledger = ledger.clone();
-        writers.spawn(async move {
-            for number in 0..BATCHES {
-                let first = 1 + 4 * (writer * BATCHES + number);
-                let names = ["mira", "nina", "oleg", "petr"];
-                // Each writer names the players in another order.
-                let entries = (0..4).map(|place| {
-                    let name = names[usize::try_from((place + writer) % 4).unwrap()];
-                    // A registration moves no balance, so it meets others at the streams.
-                    if number % 2 == 0 {
-                        paid(first + place, name, None)
-                    } else {
-                        created(first + place, name)
-                    }
-                });
-                ledger.book(&batch(entries), noon()).await.unwrap();
-            }
-        });
-    }
-    while let Some(writer) = writers.join_next().await {
-        writer.unwrap();
-    }
-    for name in ["mira", "nina", "oleg", "petr"] {
-        let swords = WRITERS * BATCHES;
-        assert_eq!(holds(&ledger, name).await, [("sword".into(), swords)]);
-    }
 }

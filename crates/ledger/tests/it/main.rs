@@ -1,14 +1,17 @@
-//! The ledger on a real PostgreSQL.
+//! The ledger on both of its stores: a real PostgreSQL and a real file.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alike;
 mod atomic;
 mod concurrent;
+mod dice;
 mod notices;
 mod orders;
-mod outages;
 mod parked;
+mod postgres;
 mod random;
-mod schema;
+mod sqlite;
+mod stores;
 mod streams;
 mod transactions;

@@ -2,17 +2,31 @@
 
 use ledger::{Conflict, NoOp, Outcome};
 use order::{Grant, ParkReason, Status};
-use testkit::Postgres;
 
 use crate::notices::{
     book, book_one, canceled, created, holds, id, noon, order, paid, paid_for, paid_with, player,
     project, told,
 };
+use crate::stores::{Store, on_both_stores};
 
-#[tokio::test]
-async fn a_paid_order_is_granted_shown_and_kept_with_its_notice() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+on_both_stores!(
+    a_paid_order_is_granted_shown_and_kept_with_its_notice,
+    a_cancellation_takes_back_what_the_ledger_granted,
+    a_cancellation_that_comes_first_makes_the_later_grant_a_no_op,
+    a_cancellation_for_another_player_is_parked_but_takes_back,
+    a_cancellation_for_another_player_leaves_its_tombstone,
+    a_paid_order_of_another_player_is_parked_and_shown_as_paid,
+    a_registration_of_another_players_order_changes_nothing,
+    a_repeat_with_other_items_is_a_no_op_and_a_recorded_conflict,
+    a_repeat_within_one_batch_books_once,
+    a_test_purchase_stops_at_paid,
+    another_players_order_is_as_unknown_as_one_that_does_not_exist,
+    a_players_orders_are_read_page_by_page_newest_first,
+    a_player_is_new_once,
+);
+
+async fn a_paid_order_is_granted_shown_and_kept_with_its_notice(store: Store) {
+    let ledger = store.ledger();
     let booked = book(
         &ledger,
         [paid_for(7, "mira", 900, &[("sword", 2), ("gold", 500)])],
@@ -48,10 +62,8 @@ async fn a_paid_order_is_granted_shown_and_kept_with_its_notice() {
     assert_eq!(hints, [(1, Status::Paid), (2, Status::Done)]);
 }
 
-#[tokio::test]
-async fn a_cancellation_takes_back_what_the_ledger_granted() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_cancellation_takes_back_what_the_ledger_granted(store: Store) {
+    let ledger = store.ledger();
     book(&ledger, [paid(7, "mira", 900), paid(8, "mira", 901)]).await;
     let verdict = book_one(&ledger, canceled(7, "mira", 900)).await;
 
@@ -77,10 +89,8 @@ async fn a_cancellation_takes_back_what_the_ledger_granted() {
     );
 }
 
-#[tokio::test]
-async fn a_cancellation_that_comes_first_makes_the_later_grant_a_no_op() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_cancellation_that_comes_first_makes_the_later_grant_a_no_op(store: Store) {
+    let ledger = store.ledger();
     let tombstone = book_one(&ledger, canceled(7, "mira", 900)).await;
     let late = book_one(&ledger, paid(7, "mira", 900)).await;
 
@@ -93,10 +103,8 @@ async fn a_cancellation_that_comes_first_makes_the_later_grant_a_no_op() {
     assert_eq!(told(&ledger, "mira").await, [(7, Status::Canceled)]);
 }
 
-#[tokio::test]
-async fn a_cancellation_for_another_player_is_parked_but_takes_back() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_cancellation_for_another_player_is_parked_but_takes_back(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, paid(7, "mira", 900)).await;
     let verdict = book_one(&ledger, canceled(7, "oleg", 900)).await;
 
@@ -110,10 +118,8 @@ async fn a_cancellation_for_another_player_is_parked_but_takes_back() {
     assert_eq!(told(&ledger, "oleg").await, []);
 }
 
-#[tokio::test]
-async fn a_cancellation_for_another_player_leaves_its_tombstone() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_cancellation_for_another_player_leaves_its_tombstone(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, created(7, "mira")).await;
     let verdict = book_one(&ledger, canceled(7, "oleg", 900)).await;
     assert_eq!(verdict.outcome, Outcome::Parked(ParkReason::OtherPlayer));
@@ -123,10 +129,8 @@ async fn a_cancellation_for_another_player_leaves_its_tombstone() {
     assert_eq!(holds(&ledger, "mira").await, []);
 }
 
-#[tokio::test]
-async fn a_paid_order_of_another_player_is_parked_and_shown_as_paid() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_paid_order_of_another_player_is_parked_and_shown_as_paid(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, created(7, "mira")).await;
     let verdict = book_one(&ledger, paid(7, "oleg", 900)).await;
 
@@ -142,10 +146,8 @@ async fn a_paid_order_of_another_player_is_parked_and_shown_as_paid() {
     assert_eq!(told(&ledger, "oleg").await, []);
 }
 
-#[tokio::test]
-async fn a_registration_of_another_players_order_changes_nothing() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_registration_of_another_players_order_changes_nothing(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, created(7, "mira")).await;
     let again = book_one(&ledger, created(7, "mira")).await;
     let other = book_one(&ledger, created(7, "oleg")).await;
@@ -157,10 +159,8 @@ async fn a_registration_of_another_players_order_changes_nothing() {
     assert_eq!(told(&ledger, "oleg").await, []);
 }
 
-#[tokio::test]
-async fn a_repeat_with_other_items_is_a_no_op_and_a_recorded_conflict() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_repeat_with_other_items_is_a_no_op_and_a_recorded_conflict(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, paid_for(7, "mira", 900, &[("sword", 2)])).await;
     let verdict = book_one(&ledger, paid_for(7, "mira", 900, &[("sword", 99)])).await;
 
@@ -174,10 +174,8 @@ async fn a_repeat_with_other_items_is_a_no_op_and_a_recorded_conflict() {
     assert_eq!(view.content.unwrap().items[0].quantity, 2);
 }
 
-#[tokio::test]
-async fn a_repeat_within_one_batch_books_once() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_repeat_within_one_batch_books_once(store: Store) {
+    let ledger = store.ledger();
     let copies = std::iter::repeat_with(|| paid(7, "mira", 900)).take(5);
     let booked = book(&ledger, copies.chain([canceled(7, "mira", 900)])).await;
 
@@ -194,10 +192,8 @@ async fn a_repeat_within_one_batch_books_once() {
     assert_eq!(seen, Some(5));
 }
 
-#[tokio::test]
-async fn a_test_purchase_stops_at_paid() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_test_purchase_stops_at_paid(store: Store) {
+    let ledger = store.ledger();
     let verdict = book_one(&ledger, paid_with(7, "mira", 900, Grant::Sandbox)).await;
 
     assert_eq!(verdict.outcome, Outcome::NoOp(NoOp::Sandbox));
@@ -206,10 +202,8 @@ async fn a_test_purchase_stops_at_paid() {
     assert!(order(&ledger, 7).await.sandbox);
 }
 
-#[tokio::test]
-async fn another_players_order_is_as_unknown_as_one_that_does_not_exist() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn another_players_order_is_as_unknown_as_one_that_does_not_exist(store: Store) {
+    let ledger = store.ledger();
     book(&ledger, [paid(7, "mira", 900)]).await;
     let status = async |order, name| {
         let player = player(name);
@@ -224,10 +218,8 @@ async fn another_players_order_is_as_unknown_as_one_that_does_not_exist() {
     assert_eq!(elsewhere.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_players_orders_are_read_page_by_page_newest_first() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_players_orders_are_read_page_by_page_newest_first(store: Store) {
+    let ledger = store.ledger();
     book(&ledger, (1..=5).map(|number| created(number, "mira"))).await;
     book(&ledger, [created(6, "oleg")]).await;
     let page = async |before: Option<i64>| -> Vec<i64> {
@@ -245,10 +237,8 @@ async fn a_players_orders_are_read_page_by_page_newest_first() {
     assert_eq!(page(Some(1)).await, Vec::<i64>::new());
 }
 
-#[tokio::test]
-async fn a_player_is_new_once() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_player_is_new_once(store: Store) {
+    let ledger = store.ledger();
     let mira = player("mira");
     assert!(!ledger.is_registered(project(), &mira).await.unwrap());
     assert!(

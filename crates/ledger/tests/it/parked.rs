@@ -4,13 +4,26 @@ use bytes::Bytes;
 use ledger::{Conflict, Entry, Ledger, NoOp, Outcome, ParkedFilter, ParkedView};
 use order::{Assertion, Grant, Kind, ParkReason, Reference};
 use task::{MessageId, ParkedId};
-use testkit::Postgres;
 use time::Duration;
 
 use crate::notices::{
     batch, book_one, canceled, entry, holds, id, noon, order, paid, paid_with, player, project,
     transaction,
 };
+use crate::stores::{Store, on_both_stores};
+
+on_both_stores!(
+    a_parked_notice_is_kept_byte_for_byte_with_its_reason,
+    a_repeat_of_a_parked_notice_is_not_parked_twice,
+    a_replay_that_can_be_processed_settles_its_entry,
+    a_replay_that_fails_again_updates_its_entry,
+    a_parked_cancellation_takes_back_once_however_often_it_is_replayed,
+    another_body_that_can_be_processed_settles_every_entry_of_the_notice,
+    a_notice_parked_and_settled_in_one_batch_leaves_nothing_open,
+    a_replay_that_is_read_under_another_key_settles_its_entry,
+    parked_entries_are_found_by_all_they_name,
+    a_parked_order_paid_is_settled_by_its_replay_once_the_order_is_canceled,
+);
 
 fn unclear(detail: &str) -> Entry {
     let grant = Grant::Unclear {
@@ -50,10 +63,8 @@ async fn open(ledger: &Ledger) -> Vec<ParkedView> {
     parked(ledger, ParkedFilter::default()).await
 }
 
-#[tokio::test]
-async fn a_parked_notice_is_kept_byte_for_byte_with_its_reason() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_parked_notice_is_kept_byte_for_byte_with_its_reason(store: Store) {
+    let ledger = store.ledger();
     let verdict = book_one(&ledger, unclear("no item is known")).await;
 
     assert_eq!(verdict.outcome, Outcome::Parked(ParkReason::NothingToGrant));
@@ -74,20 +85,16 @@ async fn a_parked_notice_is_kept_byte_for_byte_with_its_reason() {
     assert_eq!(ledger.parked_body(ParkedId(9_999)).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_repeat_of_a_parked_notice_is_not_parked_twice() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_repeat_of_a_parked_notice_is_not_parked_twice(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, unclear("first")).await;
     let again = book_one(&ledger, unclear("second")).await;
     assert!(again.repeat);
     assert_eq!(all(&ledger).await.len(), 1);
 }
 
-#[tokio::test]
-async fn a_replay_that_can_be_processed_settles_its_entry() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_replay_that_can_be_processed_settles_its_entry(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, unclear("unknown bundle")).await;
     let number = open(&ledger).await[0].id;
     let later = noon() + Duration::HOUR;
@@ -111,10 +118,8 @@ async fn a_replay_that_can_be_processed_settles_its_entry() {
     assert_eq!(holds(&ledger, "mira").await, [("sword".into(), 2)]);
 }
 
-#[tokio::test]
-async fn a_replay_that_fails_again_updates_its_entry() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_replay_that_fails_again_updates_its_entry(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, unclear("first")).await;
     let number = open(&ledger).await[0].id;
     let verdict = book_one(&ledger, replayed(unclear("still unclear"), number)).await;
@@ -129,10 +134,8 @@ async fn a_replay_that_fails_again_updates_its_entry() {
     assert_eq!(order(&ledger, 7).await.notices[0].parked, Some(number));
 }
 
-#[tokio::test]
-async fn a_parked_cancellation_takes_back_once_however_often_it_is_replayed() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_parked_cancellation_takes_back_once_however_often_it_is_replayed(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, paid(7, "mira", 900)).await;
     let verdict = book_one(&ledger, canceled(7, "oleg", 900)).await;
     assert_eq!(verdict.outcome, Outcome::Parked(ParkReason::OtherPlayer));
@@ -146,10 +149,8 @@ async fn a_parked_cancellation_takes_back_once_however_often_it_is_replayed() {
     assert_eq!(all(&ledger).await[0].attempts, 3);
 }
 
-#[tokio::test]
-async fn another_body_that_can_be_processed_settles_every_entry_of_the_notice() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn another_body_that_can_be_processed_settles_every_entry_of_the_notice(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, unclear("first")).await;
     let mut second = unclear("second");
     second.notice.as_mut().unwrap().message = MessageId::of(b"another body");
@@ -161,10 +162,8 @@ async fn another_body_that_can_be_processed_settles_every_entry_of_the_notice() 
     assert!(open(&ledger).await.is_empty());
 }
 
-#[tokio::test]
-async fn a_notice_parked_and_settled_in_one_batch_leaves_nothing_open() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_notice_parked_and_settled_in_one_batch_leaves_nothing_open(store: Store) {
+    let ledger = store.ledger();
     let entries = batch([unclear("first"), paid(7, "mira", 900)]);
     ledger.book(&entries, noon()).await.unwrap();
     assert_eq!(all(&ledger).await.len(), 1);
@@ -173,10 +172,8 @@ async fn a_notice_parked_and_settled_in_one_batch_leaves_nothing_open() {
 
 /// The broker gave up on it before anybody could read it, so it stands under its digest;
 /// its replay is read as what it is.
-#[tokio::test]
-async fn a_replay_that_is_read_under_another_key_settles_its_entry() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_replay_that_is_read_under_another_key_settles_its_entry(store: Store) {
+    let ledger = store.ledger();
     let given_up = Assertion::Unprocessable {
         reason: ParkReason::DeliveryLimit,
         detail: String::new(),
@@ -213,10 +210,8 @@ async fn a_replay_that_is_read_under_another_key_settles_its_entry() {
     assert!(open(&ledger).await.is_empty());
 }
 
-#[tokio::test]
-async fn parked_entries_are_found_by_all_they_name() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn parked_entries_are_found_by_all_they_name(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, unclear("first")).await;
     let body = Bytes::from_static(b"no task at all");
     for _ in 0..2 {
@@ -254,10 +249,8 @@ async fn parked_entries_are_found_by_all_they_name() {
     assert_eq!(stored.body, body);
 }
 
-#[tokio::test]
-async fn a_parked_order_paid_is_settled_by_its_replay_once_the_order_is_canceled() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_parked_order_paid_is_settled_by_its_replay_once_the_order_is_canceled(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, paid(7, "mira", 900)).await;
     book_one(&ledger, paid(8, "mira", 900)).await;
     let waiting = open(&ledger).await.remove(0).id;

@@ -13,45 +13,36 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use ledger::{Config, Entry, Ledger};
+use ledger::{Entry, Ledger};
 use order::Reference;
-use sqlx::PgPool;
-use testkit::Postgres;
 use tokio::task::JoinSet;
 
+use crate::dice::Dice;
 use crate::notices::{
     batch, canceled, created, holds, id, noon, order, paid_for, payment, player, project, refund,
     transaction,
 };
+use crate::stores::{Store, on_both_stores};
+
+on_both_stores!(multi_thread:
+    random_concurrent_batches_end_where_the_oracle_says_without_a_deadlock,
+);
+
+/// Balances that are not the sum of what was booked.
+const BALANCES_OFF_THEIR_LINES: &str = "SELECT count(*) FROM (
+         SELECT project, player, sku,
+                sum(CASE direction WHEN 'grant' THEN l.quantity ELSE -l.quantity END) AS booked
+         FROM bookings b JOIN booking_lines l USING (project, source, direction, part)
+         GROUP BY project, player, sku
+     ) AS booked
+     FULL JOIN balances USING (project, player, sku)
+     WHERE coalesce(booked, 0) <> coalesce(quantity, 0)";
 
 const ORDERS: i64 = 72;
 const PLAYERS: [&str; 3] = ["mira", "nina", "oleg"];
 const SKUS: [&str; 3] = ["gold", "shield", "sword"];
 const WRITERS: u64 = 8;
 const LONGEST_BATCH: u64 = 12;
-
-/// `SplitMix64`: small, and the seed in the message of a failure repeats the choices.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % bound).unwrap()
-    }
-
-    fn one_in(&mut self, chances: u64) -> bool {
-        self.below(chances) == 0
-    }
-
-    fn shuffle<T>(&mut self, all: &mut [T]) {
-        for place in (1..all.len()).rev() {
-            all.swap(place, self.below(place as u64 + 1));
-        }
-    }
-}
 
 /// What the dice made of one order.
 struct Plan {
@@ -138,8 +129,7 @@ fn unrepeated(dice: &mut Dice, plans: &BTreeMap<i64, Plan>, next: &AtomicI64) ->
     entry
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn random_concurrent_batches_end_where_the_oracle_says_without_a_deadlock() {
+async fn random_concurrent_batches_end_where_the_oracle_says_without_a_deadlock(store: Store) {
     let seed = RandomState::new().hash_one(());
     let mut dice = Dice(seed);
     let plans: BTreeMap<i64, Plan> = (1..=ORDERS)
@@ -149,12 +139,7 @@ async fn random_concurrent_batches_end_where_the_oracle_says_without_a_deadlock(
         .iter()
         .flat_map(|(order, plan)| notices(&mut dice, *order, plan))
         .collect();
-    let database = Postgres::database().await;
-    let ledger = Ledger::open(&Config {
-        max_connections: 10,
-        ..database.config()
-    })
-    .unwrap();
+    let ledger = store.ledger_with(10);
 
     let plans = Arc::new(plans);
     let next = Arc::new(AtomicI64::new(NEW));
@@ -191,18 +176,12 @@ async fn random_concurrent_batches_end_where_the_oracle_says_without_a_deadlock(
         assert_eq!(found, expected, "seed {seed}: {name}");
         stream_is_sound(&ledger, name, seed).await;
     }
-    assert_eq!(
-        balances_off_their_lines(database.pool()).await,
-        0,
-        "seed {seed}"
-    );
-    let deadlocks: i64 = sqlx::query_scalar(
-        "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
-    )
-    .fetch_one(database.pool())
-    .await
-    .unwrap();
-    assert_eq!(deadlocks, 0, "seed {seed}");
+    let off = store.number(BALANCES_OFF_THEIR_LINES.into()).await;
+    assert_eq!(off, 0, "seed {seed}");
+    if let Store::Postgres(_) = store {
+        let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+        assert_eq!(store.number(deadlocks.into()).await, 0, "seed {seed}");
+    }
 }
 
 async fn expected_inventories(
@@ -243,21 +222,4 @@ async fn stream_is_sound(ledger: &Ledger, name: &str, seed: u64) {
         let status = order(ledger, number.get()).await.status;
         assert_eq!(Some(&status), last.get(&number), "seed {seed}: {number}");
     }
-}
-
-/// Balances that are not the sum of what was booked.
-async fn balances_off_their_lines(pool: &PgPool) -> i64 {
-    sqlx::query_scalar(
-        "SELECT count(*) FROM (
-             SELECT project, player, sku,
-                    sum(CASE direction WHEN 'grant' THEN l.quantity ELSE -l.quantity END) AS booked
-             FROM bookings b JOIN booking_lines l USING (project, source, direction, part)
-             GROUP BY project, player, sku
-         ) AS booked
-         FULL JOIN balances USING (project, player, sku)
-         WHERE coalesce(booked, 0) <> coalesce(quantity, 0)",
-    )
-    .fetch_one(pool)
-    .await
-    .unwrap()
 }

@@ -2,17 +2,33 @@
 
 use ledger::{Conflict, Entry, NoOp, Outcome};
 use order::{Assertion, Kind, ParkReason, Reference, Status};
-use testkit::Postgres;
 
 use crate::notices::{
     book, book_one, canceled, entry, holds, id, order, paid, payment, player, refund, told,
     transaction,
 };
+use crate::stores::{Store, on_both_stores};
 
-#[tokio::test]
-async fn a_payment_that_names_its_order_before_order_paid_shows_it_as_paid_and_grants_nothing() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+on_both_stores!(
+    a_payment_that_names_its_order_before_order_paid_shows_it_as_paid_and_grants_nothing,
+    a_payment_after_order_paid_ends_as_one_before_it,
+    a_refund_is_recorded_on_the_order_and_takes_nothing_back,
+    one_invoice_on_many_virtual_currency_orders_grants_each,
+    one_real_transaction_on_two_orders_parks_the_second_and_shows_it_paid,
+    the_order_id_decides_a_cancellation_whatever_transaction_it_names,
+    a_payment_by_another_player_than_its_orders_is_parked,
+    what_is_only_recorded_is_found_by_all_it_names,
+    a_repeat_of_a_payment_that_now_names_its_order_links_it,
+    a_repeat_in_combined_mode_records_the_payment_and_the_refund_it_carries,
+    a_repeat_that_loses_is_a_conflict_and_not_parked,
+    who_paid_an_order_of_somebody_else_is_a_conflict_when_the_two_are_linked,
+    an_order_notice_with_anothers_transaction_says_nothing_of_that_other_order,
+);
+
+async fn a_payment_that_names_its_order_before_order_paid_shows_it_as_paid_and_grants_nothing(
+    store: Store,
+) {
+    let ledger = store.ledger();
     let verdict = book_one(&ledger, payment(900, 7, "mira")).await;
 
     assert_eq!(verdict.outcome, Outcome::NoOp(NoOp::Recorded));
@@ -27,10 +43,8 @@ async fn a_payment_that_names_its_order_before_order_paid_shows_it_as_paid_and_g
     );
 }
 
-#[tokio::test]
-async fn a_payment_after_order_paid_ends_as_one_before_it() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_payment_after_order_paid_ends_as_one_before_it(store: Store) {
+    let ledger = store.ledger();
     book(&ledger, [payment(900, 7, "mira"), paid(7, "mira", 900)]).await;
     book(&ledger, [paid(8, "oleg", 901), payment(901, 8, "oleg")]).await;
     // One that does not name its order is linked by the order.
@@ -47,10 +61,8 @@ async fn a_payment_after_order_paid_ends_as_one_before_it() {
     }
 }
 
-#[tokio::test]
-async fn a_refund_is_recorded_on_the_order_and_takes_nothing_back() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_refund_is_recorded_on_the_order_and_takes_nothing_back(store: Store) {
+    let ledger = store.ledger();
     // Before its order is known, and after.
     book_one(&ledger, refund(900, "mira")).await;
     book_one(&ledger, paid(7, "mira", 900)).await;
@@ -70,10 +82,8 @@ async fn a_refund_is_recorded_on_the_order_and_takes_nothing_back() {
     );
 }
 
-#[tokio::test]
-async fn one_invoice_on_many_virtual_currency_orders_grants_each() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn one_invoice_on_many_virtual_currency_orders_grants_each(store: Store) {
+    let ledger = store.ledger();
     let orders = (1..=10).map(|number| {
         let mut entry = paid(number, "mira", None);
         // The notice shows an invoice; its handler knows it is not real money.
@@ -93,10 +103,8 @@ async fn one_invoice_on_many_virtual_currency_orders_grants_each() {
     assert_eq!(view.notices.len(), 10);
 }
 
-#[tokio::test]
-async fn one_real_transaction_on_two_orders_parks_the_second_and_shows_it_paid() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn one_real_transaction_on_two_orders_parks_the_second_and_shows_it_paid(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, paid(7, "mira", 900)).await;
     let verdict = book_one(&ledger, paid(8, "mira", 900)).await;
 
@@ -117,10 +125,8 @@ async fn one_real_transaction_on_two_orders_parks_the_second_and_shows_it_paid()
     assert!(!order(&ledger, 8).await.facts.refunded);
 }
 
-#[tokio::test]
-async fn the_order_id_decides_a_cancellation_whatever_transaction_it_names() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn the_order_id_decides_a_cancellation_whatever_transaction_it_names(store: Store) {
+    let ledger = store.ledger();
     book(&ledger, [paid(7, "mira", 900), paid(8, "mira", 901)]).await;
     let verdict = book_one(&ledger, canceled(8, "mira", 900)).await;
 
@@ -130,10 +136,8 @@ async fn the_order_id_decides_a_cancellation_whatever_transaction_it_names() {
     assert_eq!(holds(&ledger, "mira").await, [("sword".into(), 2)]);
 }
 
-#[tokio::test]
-async fn a_payment_by_another_player_than_its_orders_is_parked() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_payment_by_another_player_than_its_orders_is_parked(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, paid(7, "mira", 900)).await;
     let verdict = book_one(&ledger, payment(900, 7, "oleg")).await;
 
@@ -142,10 +146,8 @@ async fn a_payment_by_another_player_than_its_orders_is_parked() {
     assert_eq!(told(&ledger, "oleg").await, []);
 }
 
-#[tokio::test]
-async fn what_is_only_recorded_is_found_by_all_it_names() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn what_is_only_recorded_is_found_by_all_it_names(store: Store) {
+    let ledger = store.ledger();
     let assertion = Assertion::Recorded {
         order: Some(id(7)),
         transaction: Some(id(900)),
@@ -177,10 +179,8 @@ fn combined(mut entry: Entry) -> Entry {
     crate::notices::entry(notice.kind, notice.reference, entry.assertion)
 }
 
-#[tokio::test]
-async fn a_repeat_of_a_payment_that_now_names_its_order_links_it() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_repeat_of_a_payment_that_now_names_its_order_links_it(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, payment(900, None, "mira")).await;
     let verdict = book_one(&ledger, payment(900, 7, "mira")).await;
 
@@ -192,10 +192,8 @@ async fn a_repeat_of_a_payment_that_now_names_its_order_links_it() {
     assert_eq!(order(&ledger, 7).await.notices[0].seen, 2);
 }
 
-#[tokio::test]
-async fn a_repeat_in_combined_mode_records_the_payment_and_the_refund_it_carries() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_repeat_in_combined_mode_records_the_payment_and_the_refund_it_carries(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, paid(7, "mira", 900)).await;
     let verdict = book_one(&ledger, combined(paid(7, "mira", 900))).await;
     assert_eq!(
@@ -215,10 +213,8 @@ async fn a_repeat_in_combined_mode_records_the_payment_and_the_refund_it_carries
     assert_eq!(holds(&ledger, "mira").await, []);
 }
 
-#[tokio::test]
-async fn a_repeat_that_loses_is_a_conflict_and_not_parked() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn a_repeat_that_loses_is_a_conflict_and_not_parked(store: Store) {
+    let ledger = store.ledger();
     book(
         &ledger,
         [
@@ -243,10 +239,8 @@ async fn a_repeat_that_loses_is_a_conflict_and_not_parked() {
     assert_eq!(holds(&ledger, "mira").await, [("sword".into(), 4)]);
 }
 
-#[tokio::test]
-async fn who_paid_an_order_of_somebody_else_is_a_conflict_when_the_two_are_linked() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn who_paid_an_order_of_somebody_else_is_a_conflict_when_the_two_are_linked(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, payment(900, None, "oleg")).await;
     let verdict = book_one(&ledger, paid(7, "mira", 900)).await;
     assert_eq!(verdict.outcome, Outcome::Booked);
@@ -261,10 +255,8 @@ async fn who_paid_an_order_of_somebody_else_is_a_conflict_when_the_two_are_linke
     assert_eq!(verdict.conflicts, [Conflict::OtherPlayer]);
 }
 
-#[tokio::test]
-async fn an_order_notice_with_anothers_transaction_says_nothing_of_that_other_order() {
-    let database = Postgres::database().await;
-    let ledger = database.ledger();
+async fn an_order_notice_with_anothers_transaction_says_nothing_of_that_other_order(store: Store) {
+    let ledger = store.ledger();
     book_one(&ledger, paid(7, "mira", 900)).await;
     let verdict = book_one(&ledger, combined(paid(8, "mira", 900))).await;
     assert_eq!(verdict.outcome, Outcome::Parked(ParkReason::OtherOrder));

@@ -1,4 +1,4 @@
-//! The names of topology version 1. A change of what a name stands for takes a new
+//! The names of topology version 1, the same with every broker. A change of what a name stands for takes a new
 //! version beside the old one, until the old queues are empty.
 
 use task::Lane;
@@ -6,16 +6,16 @@ use task::Lane;
 use crate::Tier;
 
 /// Direct; the routing key is the lane.
-pub(super) const TASKS: &str = "grantline.tasks.v1";
+pub(crate) const TASKS: &str = "grantline.tasks.v1";
 /// Fanout exchange and queue for what [`TASKS`] cannot route.
-pub(super) const UNROUTED: &str = "grantline.unrouted.v1";
+pub(crate) const UNROUTED: &str = "grantline.unrouted.v1";
 /// Fanout exchange and queue for what waits for a person.
-pub(super) const PARKED: &str = "grantline.parked.v1";
+pub(crate) const PARKED: &str = "grantline.parked.v1";
 /// Fanout; every publisher binds a queue of its own.
-pub(super) const HINTS: &str = "grantline.hints.v1";
+pub(crate) const HINTS: &str = "grantline.hints.v1";
 
 /// The work queue of a lane.
-pub(super) const fn work(lane: Lane) -> &'static str {
+pub(crate) const fn work(lane: Lane) -> &'static str {
     match lane {
         Lane::Grant => "grantline.grant.v1",
         Lane::Revoke => "grantline.revoke.v1",
@@ -24,7 +24,7 @@ pub(super) const fn work(lane: Lane) -> &'static str {
 }
 
 /// Fanout exchange and queue of a retry tier.
-pub(super) const fn retry(tier: Tier) -> &'static str {
+pub(crate) const fn retry(tier: Tier) -> &'static str {
     match tier {
         Tier::FiveSeconds => "grantline.retry.5s.v1",
         Tier::OneMinute => "grantline.retry.1m.v1",
@@ -34,7 +34,7 @@ pub(super) const fn retry(tier: Tier) -> &'static str {
 }
 
 /// Every queue that `grantline migrate` declares.
-pub(super) fn queues() -> impl Iterator<Item = &'static str> {
+pub(crate) fn queues() -> impl Iterator<Item = &'static str> {
     Lane::ALL
         .into_iter()
         .map(work)
@@ -43,7 +43,7 @@ pub(super) fn queues() -> impl Iterator<Item = &'static str> {
 }
 
 /// Every exchange that `grantline migrate` declares.
-pub(super) fn exchanges() -> impl Iterator<Item = &'static str> {
+pub(crate) fn exchanges() -> impl Iterator<Item = &'static str> {
     Tier::ALL
         .into_iter()
         .map(retry)

@@ -1,5 +1,11 @@
 //! Columns to values. What the ledger wrote it can read; anything else is said plainly.
 
+pub(crate) mod bookings;
+pub(crate) mod notices;
+pub(crate) mod orders;
+pub(crate) mod parked;
+pub(crate) mod transactions;
+
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -7,36 +13,36 @@ use task::MessageId;
 
 use crate::LedgerError;
 
-pub(super) fn unreadable(what: &'static str, found: impl Display) -> LedgerError {
+pub(crate) fn unreadable(what: &'static str, found: impl Display) -> LedgerError {
     LedgerError::Unreadable {
         what,
         found: found.to_string(),
     }
 }
 
-pub(super) fn number<T: TryFrom<i64>>(what: &'static str, value: i64) -> Result<T, LedgerError> {
+pub(crate) fn number<T: TryFrom<i64>>(what: &'static str, value: i64) -> Result<T, LedgerError> {
     T::try_from(value).map_err(|_| unreadable(what, value))
 }
 
-pub(super) fn numbers<T: TryFrom<i64>>(
+pub(crate) fn numbers<T: TryFrom<i64>>(
     what: &'static str,
     value: Option<i64>,
 ) -> Result<Option<T>, LedgerError> {
     value.map(|value| number(what, value)).transpose()
 }
 
-pub(super) fn text<T: FromStr>(what: &'static str, value: &str) -> Result<T, LedgerError> {
+pub(crate) fn text<T: FromStr>(what: &'static str, value: &str) -> Result<T, LedgerError> {
     value.parse().map_err(|_| unreadable(what, value))
 }
 
-pub(super) fn texts<T: FromStr>(
+pub(crate) fn texts<T: FromStr>(
     what: &'static str,
     value: Option<&str>,
 ) -> Result<Option<T>, LedgerError> {
     value.map(|value| text(what, value)).transpose()
 }
 
-pub(super) fn named<T>(
+pub(crate) fn named<T>(
     what: &'static str,
     value: &str,
     from_name: impl Fn(&str) -> Option<T>,
@@ -44,12 +50,12 @@ pub(super) fn named<T>(
     from_name(value).ok_or_else(|| unreadable(what, value))
 }
 
-pub(super) fn digest(what: &'static str, value: &[u8]) -> Result<[u8; 32], LedgerError> {
+pub(crate) fn digest(what: &'static str, value: &[u8]) -> Result<[u8; 32], LedgerError> {
     value
         .try_into()
         .map_err(|_| unreadable(what, format!("{} bytes", value.len())))
 }
 
-pub(super) fn message(value: &[u8]) -> Result<MessageId, LedgerError> {
+pub(crate) fn message(value: &[u8]) -> Result<MessageId, LedgerError> {
     digest("message_id", value).map(MessageId::from_bytes)
 }

@@ -1,0 +1,1 @@
+//! A process that is killed in the middle of its work.

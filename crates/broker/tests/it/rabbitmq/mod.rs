@@ -1,0 +1,6 @@
+//! What only RabbitMQ can do to us.
+
+mod consuming;
+mod hints;
+mod publishing;
+mod topology;

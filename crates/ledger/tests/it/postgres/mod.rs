@@ -1,0 +1,5 @@
+//! What is PostgreSQL's alone: its schema, its sessions, and how it can vanish.
+
+mod outages;
+mod schema;
+mod sessions;

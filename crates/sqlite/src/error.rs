@@ -1,0 +1,169 @@
+//! What can go wrong with the file, and what to do about it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::ErrorCode;
+
+/// Why a file was not opened. Nothing in it has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is not there, and was to be read.
+    #[error("there is no file {}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Its folder is missing, or takes no new files.
+    #[error("cannot keep files beside {}; the folder must exist and be writable", path.display())]
+    Folder {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file itself cannot be written.
+    #[error("{} is read-only; make it writable by this user", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process serves it.
+    #[error(
+        "{} is served by another process{}; stop that one, or use another file",
+        path.display(), holder.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// That process, where it said so.
+        holder: Option<u32>,
+    },
+    /// It holds something else.
+    #[error("{} is no SQLite database; give another path", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is the database of another program.
+    #[error("{} is the database of another program; give another path", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version of this program wrote it.
+    #[error(
+        "{} is of version {found} and this program knows version {known}; use a newer program",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// An earlier version of this program wrote it, and it was to be read only.
+    #[error(
+        "{} is of version {found} and this program reads version {known}; serve it once to \
+         bring it up to date",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// It is a database and cannot be read.
+    #[error("{} is damaged; restore a backup", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found.
+        source: rusqlite::Error,
+    },
+    /// There is no room for it.
+    #[error("the disk of {} is full; make room", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found.
+        source: rusqlite::Error,
+    },
+    /// Anything else.
+    #[error("cannot open {}", path.display())]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found.
+        source: rusqlite::Error,
+    },
+}
+
+impl OpenError {
+    /// What an error of SQLite means for somebody who opens a file.
+    pub(crate) fn of(path: PathBuf, source: rusqlite::Error) -> Self {
+        // Most of SQLite's codes mean nothing special here.
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, source },
+            Some(ErrorCode::DiskFull) => Self::Full { path, source },
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
+            _ => Self::Failed { path, source },
+        }
+    }
+}
+
+/// Why a write was not committed. The file is as if it had never been asked for, but for
+/// [`WriteError::Closed`], [`WriteError::Full`] and [`WriteError::Failed`] after a crash:
+/// a commit that could not be flushed may be found done then.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The file was closed.
+    #[error("the file is closed")]
+    Closed,
+    /// It was opened to be read.
+    #[error("the file is open for reading only")]
+    ReadOnly,
+    /// The closure panicked.
+    #[error("a write panicked")]
+    Panicked,
+    /// SQLite gave up the transaction in another write of the same group, as it does when
+    /// the disk is full or fails.
+    #[error("the transaction was given up with another write of it")]
+    GivenUp,
+    /// There is no room.
+    #[error("the disk of the file is full; make room")]
+    Full(#[source] Arc<rusqlite::Error>),
+    /// Anything else, such as a failing disk.
+    #[error("the file could not be written")]
+    Failed(#[source] Arc<rusqlite::Error>),
+}
+
+impl From<rusqlite::Error> for WriteError {
+    fn from(error: rusqlite::Error) -> Self {
+        if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
+            Self::Full(Arc::new(error))
+        } else {
+            Self::Failed(Arc::new(error))
+        }
+    }
+}
+
+/// Why nothing was read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file was closed.
+    #[error("the file is closed")]
+    Closed,
+    /// The closure panicked.
+    #[error("a read panicked")]
+    Panicked,
+    /// Anything else, such as a failing disk.
+    #[error("the file could not be read")]
+    Failed(#[from] rusqlite::Error),
+}

@@ -1,0 +1,94 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use sqlite::{BackupError, File};
+use testkit::Folder;
+
+use crate::{Fault, check, numbers, open, put};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_made_while_writing_is_whole_and_of_one_moment() {
+    let folder = Folder::new();
+    let file = open(&folder).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let newest = Arc::new(AtomicI64::new(0));
+    let write = |number| {
+        // Pairs, so that a copy of two moments would show.
+        file.write(move |connection| -> Result<(), Fault> {
+            put(connection, number, 20_000)?;
+            put(connection, -number, 20_000)
+        })
+    };
+    for number in 1..=500 {
+        write(number).await.unwrap();
+    }
+    let writing = async {
+        let mut number = 500;
+        while !stop.load(Ordering::Relaxed) {
+            number += 1;
+            write(number).await.unwrap();
+            newest.store(number, Ordering::Relaxed);
+        }
+    };
+    let to = folder.join("copy.db");
+    let copying = async {
+        file.backup(&to).await.unwrap();
+        stop.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(writing, copying);
+    assert!(
+        newest.load(Ordering::Relaxed) > 501,
+        "nothing was written meanwhile"
+    );
+    file.close().await;
+
+    let mode = fs::metadata(&to).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    let partial = |name: &str| name.contains("partial");
+    assert!(
+        !left
+            .iter()
+            .any(|entry| partial(&entry.as_ref().unwrap().file_name().to_string_lossy()))
+    );
+    let copy = File::open(&to).unwrap();
+    check(&copy).await;
+    let numbers = numbers(&copy).await;
+    assert!(numbers.len() >= 1_000);
+    assert!(numbers.iter().all(|number| numbers.contains(&-number)));
+    copy.close().await;
+}
+
+#[tokio::test]
+async fn a_backup_overwrites_nothing_and_leaves_nothing_half() {
+    let folder = Folder::new();
+    let file = open(&folder).await;
+    let to = folder.join("copy.db");
+    fs::write(&to, "mine").unwrap();
+    let refused = file.backup(&to).await.unwrap_err();
+    assert!(matches!(refused, BackupError::Exists { .. }), "{refused}");
+    assert_eq!(fs::read_to_string(&to).unwrap(), "mine");
+    let refused = file
+        .backup(&folder.join("missing/copy.db"))
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, BackupError::Target { .. }), "{refused}");
+    file.close().await;
+}
+
+#[tokio::test]
+async fn a_command_backs_up_beside_the_server() {
+    let folder = Folder::new();
+    let file = open(&folder).await;
+    crate::insert(&file, 1).await.unwrap();
+    let command = File::open_to_read(file.path()).unwrap();
+    let to = folder.join("copy.db");
+    command.backup(&to).await.unwrap();
+    crate::insert(&file, 2).await.unwrap();
+    file.close().await;
+    let copy = File::open(&to).unwrap();
+    assert_eq!(numbers(&copy).await, [1]);
+    copy.close().await;
+}
