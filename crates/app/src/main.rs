@@ -6,6 +6,7 @@ mod configuration;
 mod demo;
 mod openapi;
 mod roles;
+mod stack;
 
 use std::process::ExitCode;
 

@@ -15,7 +15,8 @@ use order::ProjectId;
 use task::Lane;
 use worker::Handler;
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Stack};
+use crate::stack::Opened;
 
 /// How long roles other than worker and publisher may take to finish what is in flight.
 const GRACE: Duration = Duration::from_secs(15);
@@ -143,8 +144,7 @@ pub(crate) struct Addresses {
 pub(crate) struct Running {
     pub(crate) addresses: Addresses,
     pub(crate) grace: Duration,
-    pub(crate) broker: Broker,
-    ledger: Ledger,
+    pub(crate) stack: Opened,
     telemetry: telemetry::Guard,
 }
 
@@ -152,8 +152,7 @@ impl Running {
     /// Lets go of the servers and sends the last telemetry. To be called when every role
     /// has stopped.
     pub(crate) async fn close(self) {
-        self.broker.close().await;
-        self.ledger.close().await;
+        self.stack.close().await;
         self.telemetry.shutdown();
     }
 }
@@ -162,15 +161,21 @@ impl Roles {
     /// Starts the roles. Servers may be away: roles that need them wait, and say so.
     ///
     /// # Errors
-    /// What no waiting can mend: an address that is taken, a URL that is none.
-    pub(crate) fn start(
+    /// What no waiting can mend: an address that is taken, a URL that is none, a file that
+    /// cannot be served.
+    pub(crate) async fn start(
         &self,
         config: &Configuration,
         lifecycle: &Lifecycle,
     ) -> anyhow::Result<Running> {
-        let listeners = Listeners::bind(self, config)?;
-        let ledger = Ledger::open(&config.ledger)?;
         let name = self.name();
+        if matches!(config.stack(), Stack::Embedded(_)) && name != "serve" {
+            anyhow::bail!(
+                "`{name}` needs servers: `embedded.file` is served by one process; run every \
+                 role with `grantline serve`, or configure `ledger.url` and `broker.url`"
+            );
+        }
+        let listeners = Listeners::bind(self, config)?;
         let telemetry = telemetry::init(&config.telemetry, name)?;
         let addresses = listeners.addresses();
         tracing::info!(
@@ -180,14 +185,14 @@ impl Roles {
         );
         let meter = |owner| telemetry.telemetry().meter(owner);
         let readiness = Readiness::new(lifecycle);
-        let broker = Broker::connect(config.broker.clone(), name, &meter("broker"));
+        let stack = Opened::new(config, name, &meter("broker")).await?;
         let grace = self.grace(config);
 
         let admin = Admin::new(readiness.clone(), telemetry.telemetry().clone());
         admin.start(listeners.admin, config.admin.limits.clone(), lifecycle);
         let wiring = Wiring {
-            ledger: ledger.clone(),
-            broker: broker.clone(),
+            ledger: stack.ledger.clone(),
+            broker: stack.broker.clone(),
             readiness,
             lifecycle: lifecycle.clone(),
         };
@@ -207,8 +212,7 @@ impl Roles {
         Ok(Running {
             addresses,
             grace,
-            broker,
-            ledger,
+            stack,
             telemetry,
         })
     }

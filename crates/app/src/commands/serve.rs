@@ -14,7 +14,7 @@ pub(crate) fn roles(roles: &Roles, config: &Configuration) -> anyhow::Result<Exi
     super::runtime()?.block_on(async {
         let lifecycle = Lifecycle::new();
         lifecycle.listen_for_signals()?;
-        let running = roles.start(config, &lifecycle)?;
+        let running = roles.start(config, &lifecycle).await?;
         Ok(finish(running, &lifecycle).await)
     })
 }
@@ -35,7 +35,7 @@ pub(crate) fn demo(config: Option<&Path>) -> anyhow::Result<ExitCode> {
     super::runtime()?.block_on(async {
         let lifecycle = Lifecycle::new();
         lifecycle.listen_for_signals()?;
-        let running = Roles::all().start(&config, &lifecycle)?;
+        let running = Roles::all().start(&config, &lifecycle).await?;
         let played = lifecycle
             .drain_token()
             .run_until_cancelled(demo.play(&running))

@@ -15,6 +15,7 @@
 
 mod check;
 mod duration;
+mod embedded;
 mod environment;
 mod fault;
 mod file;
@@ -35,7 +36,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 pub(crate) use fault::{Fault, Faults, Problem};
-pub(crate) use sections::{Configuration, Project};
+pub(crate) use sections::{Configuration, Project, Stack};
 
 use read::{Reason, Refusal};
 use shape::{Kind, Shape};

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secret::Secret;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::embedded::Embedded;
 use super::{Composed, Contradiction, Faults, Loaded, Sources, load};
 
 /// Everything a process of any role is told.
@@ -24,15 +25,20 @@ pub(crate) struct Configuration {
     #[serde(default)]
     pub(crate) api: api::Config,
     /// RabbitMQ: where it is, how long it may take, how much it may hold.
-    pub(crate) broker: broker::Config,
+    #[serde(default)]
+    pub(crate) broker: Option<broker::Config>,
     /// Marks in Redis, which spare the database the common duplicate.
     #[serde(default)]
     pub(crate) claim: claim::Config,
+    /// One process and one file in place of `ledger`, `broker` and `claim`.
+    #[serde(default)]
+    pub(crate) embedded: Option<Embedded>,
     /// The listener that takes Xsolla's webhooks.
     #[serde(default)]
     pub(crate) ingress: ingress::Config,
     /// The database that is the truth.
-    pub(crate) ledger: ledger::Config,
+    #[serde(default)]
+    pub(crate) ledger: Option<ledger::Config>,
     /// The games, by Xsolla's numeric project id: `[projects.44056]`.
     #[serde(default)]
     pub(crate) projects: BTreeMap<ProjectKey, Project>,
@@ -66,6 +72,18 @@ impl Default for Admin {
             limits: httpd::Limits::default(),
         }
     }
+}
+
+/// What a configuration runs on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stack<'a> {
+    /// PostgreSQL and RabbitMQ; Redis as `claim` has it.
+    Cluster {
+        ledger: &'a ledger::Config,
+        broker: &'a broker::Config,
+    },
+    /// One file.
+    Embedded(&'a Embedded),
 }
 
 /// A project's id as a key of the configuration.
@@ -141,9 +159,21 @@ impl Configuration {
     }
 }
 
+impl Configuration {
+    /// What it runs on.
+    pub(crate) fn stack(&self) -> Stack<'_> {
+        match (&self.embedded, &self.ledger, &self.broker) {
+            (Some(embedded), _, _) => Stack::Embedded(embedded),
+            (None, Some(ledger), Some(broker)) => Stack::Cluster { ledger, broker },
+            (None, ..) => unreachable!("a configuration without a stack is not loaded"),
+        }
+    }
+}
+
 impl Composed for Configuration {
     fn contradictions(&self) -> Vec<Contradiction> {
         let mut rules = Rules(Vec::new());
+        rules.stack(self);
         rules.telemetry(&self.telemetry);
         if self.publisher.pong_timeout >= self.publisher.ping_interval {
             rules.broken(
@@ -167,6 +197,40 @@ impl Rules {
             path,
             rule: rule.into(),
         });
+    }
+
+    fn stack(&mut self, all: &Configuration) {
+        let servers = [
+            (
+                "ledger",
+                all.ledger.is_some(),
+                "PostgreSQL, `postgres://user:password@host/database`",
+            ),
+            (
+                "broker",
+                all.broker.is_some(),
+                "RabbitMQ, `amqp://user:password@host:5672/vhost`",
+            ),
+            ("claim", all.claim.url.is_some(), ""),
+        ];
+        for (section, is_there, meaning) in servers {
+            let key = format!("{section}.url");
+            match (all.embedded.is_some(), is_there) {
+                (true, true) => self.broken(
+                    &key,
+                    "contradicts `embedded.file`, which needs no servers; leave out one of them",
+                ),
+                (false, false) if !meaning.is_empty() => self.broken(
+                    &key,
+                    format!(
+                        "missing; expected the address of {meaning}, also as \
+                         GRANTLINE__{}__URL; or `embedded.file` for one process without servers",
+                        section.to_uppercase()
+                    ),
+                ),
+                _ => {}
+            }
+        }
     }
 
     fn telemetry(&mut self, telemetry: &telemetry::Config) {

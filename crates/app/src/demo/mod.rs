@@ -101,14 +101,14 @@ impl Demo {
     /// Plays one order through and says what to try next.
     pub(crate) async fn play(&self, running: &Running) -> anyhow::Result<()> {
         let connected = |state: &broker::State| state.publishing == Link::Connected;
-        let mut state = running.broker.state();
+        let mut state = running.stack.broker.state();
         let usable = tokio::time::timeout(PATIENCE, state.wait_for(connected))
             .await
             .is_ok_and(|usable| usable.is_ok());
         ensure!(
             usable,
             "the broker is not usable: {}",
-            reason(&running.broker)
+            reason(&running.stack.broker)
         );
         let line = self.line(running.addresses)?;
         let now = task::now().unix_timestamp();
