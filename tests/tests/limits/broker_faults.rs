@@ -22,8 +22,8 @@ const GRANT: &str = "grantline.grant.v1";
 const MARGIN: Duration = Duration::from_secs(2);
 /// The default of `ingress.deadline`.
 const DEADLINE: Duration = Duration::from_millis(2_500);
-/// Longer than the bounds of a publish and of a notice together.
-const HALT: Duration = Duration::from_secs(6);
+/// Longer than two publishes may take.
+const HALT: Duration = Duration::from_secs(4);
 
 type Outcome = Result<(), PublishError>;
 

@@ -65,7 +65,6 @@ async fn memory_is_bounded_under_idle_connections_and_a_flood_of_bodies() {
 
     let shown = [before, with_idle, first, second, after].map(|bytes| bytes / MIB);
     let shown = format!("MiB before, with idle connections, at two heights, after: {shown:?}");
-    eprintln!("{shown}");
     assert!(with_idle < before + CONNECTIONS, "{shown}");
     assert!(first > before + BODIES / 4, "it was no flood: {shown}");
     assert!(first < before + CONNECTIONS + BODIES + SLACK, "{shown}");
