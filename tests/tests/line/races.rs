@@ -1,6 +1,6 @@
 //! Notices of one transaction that are booked at the same moment by different workers.
 
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::Value;
 
 use crate::harness::{Line, Setup, eventually};
@@ -63,10 +63,12 @@ async fn notices_of_one_transaction_on_two_workers_never_miss_each_other() {
     })
     .await;
     let sales: Vec<_> = (0..TRANSACTIONS).map(Sale::new).collect();
-    // All at once: what a worker takes are batches of many sales, and each sale is in
+    // Many at once: what a worker takes are batches of several sales, and each sale is in
     // batches of several lanes of both workers.
     let notices: Vec<_> = sales.iter().flat_map(Sale::notices).collect();
-    join_all(notices.iter().map(|notice| line.accepted(notice))).await;
+    stream::iter(&notices)
+        .for_each_concurrent(32, |notice| line.accepted(notice))
+        .await;
     for sale in &sales {
         let what = format!("order {} has seen all", sale.order);
         eventually(&what, async || sale.is_known(&line).await).await;
