@@ -71,6 +71,9 @@ impl Fault {
                 (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large")
             }
             Self::Body(BodyError::TooSlow { .. }) => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
+            Self::Body(BodyError::NoRoom { .. }) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "body_no_room")
+            }
             Self::Body(BodyError::Broken(_)) => (StatusCode::BAD_REQUEST, "body_broken"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::OtherPlayer(_) => (StatusCode::CONFLICT, "other_player"),

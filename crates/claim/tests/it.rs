@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use claim::{Claimed, Claims, Config, Key, Mark, State};
 use order::{Kind, OrderId, Reference, TransactionId};
-use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, FromRedisValue};
 use secret::Secret;
-use testkit::{CuttingProxy, KeySpace, Redis};
+use testkit::{CuttingProxy, KeySpace, Redis, RedisServer};
 
 /// Longest wait for something that must happen, on a loaded machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -226,8 +227,71 @@ async fn marking_waits_for_a_hanging_redis_50_milliseconds_at_most() {
     assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
-/// A demoted primary answers, and refuses writes. Here a user who may not write any more
-/// stands for it; the probe must see that as well, or it would connect for ever.
+/// After a failover the connection to the demoted primary stays open, and answers every
+/// write with READONLY: whoever keeps it is without marks until it breaks by itself.
+#[tokio::test]
+async fn a_demoted_primary_is_passed_over_and_connected_to_anew_once_it_is_primary_again() {
+    let (server, other) = tokio::join!(RedisServer::start(), RedisServer::start());
+    let mut connection = server.key_space().connection().await;
+    let own: i64 = client(&mut connection, &["ID"]).await;
+    let claims = connect(config(&server.key_space())).await;
+    let batch = [mark([order_key(1)], 1)];
+    claims.mark(&batch, "e1").await;
+    assert_eq!(claims.take(&batch, "t", "e1").await, [Claimed::Done]);
+    let before = others(&mut connection, own).await;
+    assert_eq!(before.len(), 1, "{before:?}");
+
+    let of = ["127.0.0.1".to_owned(), other.port().to_string()];
+    replicate(&mut connection, &of).await;
+    // Nobody broke the connection; the first write on it fails.
+    let second = [mark([order_key(2)], 2)];
+    assert_eq!(claims.take(&second, "t", "e1").await, [Claimed::Mine]);
+    let read_only = || match claims.state() {
+        State::Down { reason } => reason.to_lowercase().contains("read only"),
+        State::Connected | State::Unused => false,
+    };
+    until("refused by the probe", read_only).await;
+    assert_eq!(claims.take(&batch, "t", "e1").await, [Claimed::Mine]);
+
+    replicate(&mut connection, &["NO".to_owned(), "ONE".to_owned()]).await;
+    until("found again", || claims.state() == State::Connected).await;
+    let after = others(&mut connection, own).await;
+    assert!(
+        after.len() == 1 && after != before,
+        "{before:?}, then {after:?}"
+    );
+    claims.mark(&second, "e1").await;
+    assert_eq!(claims.take(&second, "t", "e1").await, [Claimed::Done]);
+}
+
+async fn replicate(connection: &mut MultiplexedConnection, of: &[String]) {
+    let mut command = redis::cmd("REPLICAOF");
+    command.arg(of).exec_async(connection).await.unwrap();
+}
+
+async fn client<T: FromRedisValue>(
+    connection: &mut MultiplexedConnection,
+    subcommand: &[&str],
+) -> T {
+    let mut command = redis::cmd("CLIENT");
+    command
+        .arg(subcommand)
+        .query_async(connection)
+        .await
+        .unwrap()
+}
+
+/// The numbers of the server's connections but for the asker's own.
+async fn others(connection: &mut MultiplexedConnection, own: i64) -> Vec<i64> {
+    let list: String = client(connection, &["LIST", "TYPE", "normal"]).await;
+    let ids = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("id=")?.split(' ').next()?.parse().ok());
+    ids.filter(|id| *id != own).collect()
+}
+
+/// A primary may answer and refuse writes for many a reason. Here a user who may not write
+/// any more stands for it; the probe must see that as well, or it would connect for ever.
 #[tokio::test]
 async fn a_redis_that_takes_no_writes_is_passed_over_until_it_does() {
     let space = Redis::key_space();

@@ -29,6 +29,10 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// Most bytes of request bodies that this listener holds at once, from their arrival
+    /// until they are answered and, for a webhook, on the broker. Requests beyond it are
+    /// answered 503. Never less than `max_body_bytes`.
+    pub max_held_body_bytes: usize,
     /// Largest request head (request line and headers), in bytes; at least 8192.
     #[schemars(range(min = 8192))]
     pub max_head_bytes: usize,
@@ -47,6 +51,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(2),
             keep_alive: Duration::from_secs(75),
             max_body_bytes: 256 * 1024,
+            max_held_body_bytes: 64 * 1024 * 1024,
             max_head_bytes: 16 * 1024,
             max_headers: 64,
             max_connections: 4096,
@@ -55,6 +60,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// One body has to fit.
+    pub(crate) fn held_body_bytes(&self) -> usize {
+        self.max_held_body_bytes.max(self.max_body_bytes)
+    }
+
     /// The head limit as hyper accepts it: less than its minimum would panic.
     pub(crate) fn head_bytes(&self) -> usize {
         self.max_head_bytes.max(MIN_HEAD_BYTES)

@@ -11,6 +11,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use lifecycle::Lifecycle;
@@ -19,7 +21,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::stream::{Stream, Turns};
+use crate::body::{Body, Room};
+use crate::stream::{Stream, Turns, Unasked};
 use crate::{Limits, Listener, Reply, Request, empty};
 
 /// How long accepting rests when the process is out of file descriptors or memory:
@@ -36,6 +39,12 @@ pub trait Service: Send + Sync + 'static {
     /// done belongs to another task. A body is read by [`read_body`](crate::read_body),
     /// which alone bounds it.
     fn answer(&self, request: Request, peer: SocketAddr) -> impl Future<Output = Reply> + Send;
+
+    /// Whether a head that is no HTTP, or larger than the limits, is answered by 400, 414 or
+    /// 431. Where not, its connection is closed without a word.
+    fn answers_unreadable_heads(&self) -> bool {
+        true
+    }
 
     /// What the client gets in place of the answer when [`Service::answer`] panicked.
     fn after_panic(&self) -> Reply {
@@ -91,6 +100,7 @@ pub(crate) async fn run<S: Service>(
     let _cut_on_drop = abort.clone().drop_guard();
     let host = Arc::new(Host {
         service,
+        room: Room::of(&limits),
         limits,
         drain: drain.clone(),
         abort: abort.clone(),
@@ -149,6 +159,7 @@ fn of_one_client(error: &io::Error) -> bool {
 struct Host<S> {
     service: S,
     limits: Limits,
+    room: Room,
     drain: CancellationToken,
     abort: CancellationToken,
 }
@@ -162,13 +173,25 @@ impl<S: Service> Host<S> {
             return;
         }
         let turns = Turns::default();
-        let stream = Stream::new(tcp, &self.limits, turns.clone());
-        let handler = service_fn(|request| {
+        let unasked = if self.service.answers_unreadable_heads() {
+            Unasked::Sent
+        } else {
+            Unasked::Cut
+        };
+        let stream = Stream::new(tcp, &self.limits, turns.clone(), unasked);
+        let handler = service_fn(|request: hyper::Request<Incoming>| {
             turns.advance();
+            // Whoever stands in front may have believed another length.
+            let is_last = request.headers().contains_key(TRANSFER_ENCODING);
+            let request = request.map(|body| Body::new(body, self.room.clone()));
             let reply = self.guarded(request, peer);
             let turns = turns.clone();
             async move {
-                let reply = reply.await;
+                let mut reply = reply.await;
+                if is_last {
+                    let close = HeaderValue::from_static("close");
+                    reply.headers_mut().insert(CONNECTION, close);
+                }
                 turns.advance();
                 Ok::<Reply, Infallible>(reply)
             }

@@ -1,8 +1,12 @@
-//! The connection under HTTP, with the clock that hyper does not keep.
+//! The connection under HTTP, with the clock that hyper does not keep and without the answers
+//! that hyper gives by itself.
 //!
 //! hyper has one time-out for "waiting for a head", which counts an idle connection and a
 //! head that trickles in alike. A gateway wants the first to be long, and an attacker
 //! wants the second to be long, so the two are told apart here: by the first byte.
+//!
+//! hyper answers a head that it cannot read by 400, 414 or 431, and asks nobody. Nothing else
+//! is written while no answer of a handler is under way, which is how it is known.
 
 use std::future::Future;
 use std::io;
@@ -47,10 +51,22 @@ enum Phase {
     Idle,
 }
 
+/// What becomes of an answer that no handler has given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unasked {
+    /// The client gets it.
+    Sent,
+    /// The connection ends in its place.
+    Cut,
+}
+
 /// The IO that hyper drives: a TCP stream that fails with
 /// [`io::ErrorKind::TimedOut`] when its client is too slow.
 pub(crate) struct Stream {
     tcp: TokioIo<TcpStream>,
+    unasked: Unasked,
+    /// A handler has answered, and not all of it is sent.
+    owes_answer: bool,
     turns: Turns,
     turns_seen: u32,
     phase: Phase,
@@ -60,9 +76,11 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(tcp: TcpStream, limits: &Limits, turns: Turns) -> Self {
+    pub(crate) fn new(tcp: TcpStream, limits: &Limits, turns: Turns, unasked: Unasked) -> Self {
         Self {
             tcp: TokioIo::new(tcp),
+            unasked,
+            owes_answer: false,
             turns,
             turns_seen: 0,
             phase: Phase::Head,
@@ -80,6 +98,7 @@ impl Stream {
         }
         self.turns_seen = turns;
         if turns.is_multiple_of(2) {
+            self.owes_answer = true;
             self.enter(Phase::Idle, self.idle);
             // hyper may have begun to wait for the next head already, and then does not
             // ask again: the clock has to wake it by itself.
@@ -100,6 +119,20 @@ impl Stream {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending
+    }
+
+    /// Refuses to write what nobody has answered.
+    fn sending(
+        &mut self,
+        cx: &mut Context<'_>,
+        step: impl FnOnce(Pin<&mut TokioIo<TcpStream>>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        self.turn(cx);
+        let is_asked = self.owes_answer || !self.turns_seen.is_multiple_of(2);
+        if self.unasked == Unasked::Cut && !is_asked {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        self.writing(cx, step)
     }
 
     fn writing<T>(
@@ -141,11 +174,14 @@ impl Write for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.writing(cx, |tcp, cx| tcp.poll_write(cx, buf))
+        self.sending(cx, |tcp, cx| tcp.poll_write(cx, buf))
     }
 
+    /// hyper flushes when it has nothing left to write.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writing(cx, hyper::rt::Write::poll_flush)
+        let flushed = self.writing(cx, hyper::rt::Write::poll_flush);
+        self.owes_answer &= !flushed.is_ready();
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -161,7 +197,7 @@ impl Write for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.writing(cx, |tcp, cx| tcp.poll_write_vectored(cx, bufs))
+        self.sending(cx, |tcp, cx| tcp.poll_write_vectored(cx, bufs))
     }
 }
 

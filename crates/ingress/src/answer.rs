@@ -232,6 +232,7 @@ pub(crate) const fn label(outcome: &Result<Served, Refusal>) -> &'static str {
         Err(Refusal::NoSuchProject) => "no_such_project",
         Err(Refusal::Body(BodyError::TooLarge { .. })) => "body_too_large",
         Err(Refusal::Body(BodyError::TooSlow { .. })) => "body_too_slow",
+        Err(Refusal::Body(BodyError::NoRoom { .. })) => "body_no_room",
         Err(Refusal::Body(BodyError::Broken(_))) => "body_broken",
         Err(Refusal::Signature(_)) => "bad_signature",
         Err(Refusal::ForeignSource) => "foreign_source",

@@ -59,6 +59,11 @@ impl Service for Ingress {
         span.in_scope(|| self.conclude(&report, outcome, arrived.elapsed()))
     }
 
+    /// 400 would be final for a paid order, and silence is not.
+    fn answers_unreadable_heads(&self) -> bool {
+        false
+    }
+
     fn after_panic(&self) -> Reply {
         let report = Report::new(self.requests.next());
         self.conclude(&report, Err(Refusal::Panicked), Duration::ZERO)

@@ -7,6 +7,7 @@ mod postgres;
 mod proxy;
 mod rabbitmq;
 mod redis;
+mod redis_server;
 mod studio;
 mod websocket;
 
@@ -17,6 +18,7 @@ pub use postgres::{Database, Postgres};
 pub use proxy::CuttingProxy;
 pub use rabbitmq::{RabbitMq, Vhost};
 pub use redis::{KeySpace, Redis};
+pub use redis_server::RedisServer;
 pub use studio::{Asked, StudioService};
 pub use websocket::{Heard, WebSocket, WebSocketOptions};
 

@@ -6,6 +6,7 @@
 //! schedule, `GRANTLINE_CHAOS_KILLS` chooses how many kills.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod binary;
 mod chance;
 mod nemesis;
 #[path = "../line/oracle.rs"]
@@ -34,7 +35,7 @@ use orders::Order;
 use report::{say, table};
 use roles::Roles;
 use sender::Xsolla;
-use servers::Servers;
+use servers::{Server, Servers};
 
 /// More than twice as many copies of notices.
 const ORDERS_PER_SECOND: u32 = 40;
@@ -53,7 +54,7 @@ async fn killed_processes_lose_nothing_and_double_nothing() {
         "GRANTLINE_CHAOS_SEED={seed} GRANTLINE_CHAOS_KILLS={kills}"
     ));
     let folder = Folder::new();
-    let mut servers = Servers::start(&folder.0).await;
+    let mut servers = Servers::start(&folder.0, &Server::ALL).await;
     let mut roles = Roles::start(&folder.0, &servers, seed).await;
     let ledger = PgPool::connect_lazy(servers.url("DATABASE_URL")).unwrap();
 

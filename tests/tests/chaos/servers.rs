@@ -30,6 +30,17 @@ pub(crate) enum Server {
 }
 
 impl Server {
+    pub(crate) const ALL: [Self; 3] = [Self::Broker, Self::Postgres, Self::Redis];
+
+    /// What names it in the environment.
+    const fn urls(self) -> &'static [&'static str] {
+        match self {
+            Self::Broker => &["AMQP_URL", "RABBITMQ_API_URL"],
+            Self::Postgres => &["DATABASE_URL"],
+            Self::Redis => &["REDIS_URL"],
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Broker => "rabbitmq",
@@ -43,6 +54,7 @@ impl Server {
 /// when this process ends without dropping anything.
 pub(crate) struct Servers {
     folder: PathBuf,
+    private: Vec<Server>,
     urls: BTreeMap<String, String>,
     watchman: Child,
     /// PostgreSQL's log so far: every start begins a new file.
@@ -50,8 +62,8 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Starts them below an empty folder.
-    pub(crate) async fn start(folder: &Path) -> Self {
+    /// Starts these below an empty folder; the others are those of the environment.
+    pub(crate) async fn start(folder: &Path, private: &[Server]) -> Self {
         let scripts = folder.join("deploy/stack");
         fs::create_dir_all(&scripts).unwrap();
         let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/stack");
@@ -61,6 +73,7 @@ impl Servers {
         }
         let mut servers = Self {
             folder: folder.to_owned(),
+            private: private.to_vec(),
             urls: BTreeMap::new(),
             watchman: watch(folder),
             postgres_log: String::new(),
@@ -103,6 +116,31 @@ impl Servers {
             let log = self.log_of(server);
             self.postgres_log.push_str(&log);
         }
+    }
+
+    /// `rabbitmqctl` for the broker.
+    pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) {
+        let read = |name: &str| fs::read_to_string(self.folder.join(".stack").join(name)).unwrap();
+        let home = Path::new(read("home").trim()).join("rabbitmq");
+        // Debian's own on the search path changes the user and drops the environment.
+        let script = r#"exec "$(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl |
+            sort -V | tail -n 1)" --quiet "$@""#;
+        let mut control = tokio::process::Command::new("bash");
+        control
+            .args(["-c", script, "rabbitmqctl"])
+            .args(arguments)
+            .env("LANG", "C.UTF-8")
+            .env("HOME", &home)
+            .env("ERL_EPMD_PORT", read("ports/epmd").trim())
+            .env("RABBITMQ_NODENAME", "grantline@localhost")
+            .env("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf"));
+        let done = control.output().await.unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        assert!(
+            done.status.success(),
+            "rabbitmqctl {arguments:?}: {}",
+            String::from_utf8_lossy(&said)
+        );
     }
 
     fn log_of(&self, server: Server) -> String {
@@ -157,13 +195,8 @@ impl Servers {
         let mut script = Command::new("bash");
         script.arg(self.folder.join("deploy/stack").join(name));
         // Somebody else's servers must not be taken for ours, nor an fsync left out.
-        for name in [
-            "DATABASE_URL",
-            "AMQP_URL",
-            "RABBITMQ_API_URL",
-            "REDIS_URL",
-            "STACK_FSYNC",
-        ] {
+        script.env_remove("STACK_FSYNC");
+        for name in self.private.iter().flat_map(|server| server.urls()) {
             script.env_remove(name);
         }
         script.stdin(Stdio::null());

@@ -21,7 +21,7 @@ pub(crate) enum Stack {
 pub(crate) struct Embedded {
     pub(crate) file: File,
     pub(crate) config: EmbeddedConfig,
-    folder: Folder,
+    _folder: Folder,
     /// One process has one broker on the file; it is opened anew after it was closed.
     broker: Mutex<Option<Broker>>,
 }
@@ -141,14 +141,9 @@ impl Embedded {
         Self {
             file: File::open(&folder.join("line.db")).unwrap(),
             config: EmbeddedConfig::default(),
-            folder,
+            _folder: folder,
             broker: Mutex::default(),
         }
-    }
-
-    /// Where it keeps its files.
-    pub(crate) fn folder(&self) -> &Folder {
-        &self.folder
     }
 
     pub(crate) async fn broker(&self) -> Broker {

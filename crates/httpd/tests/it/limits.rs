@@ -1,8 +1,8 @@
 //! Clients that are slow, large or many.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use httpd::{Limits, Reply, Request, empty, read_body, text};
@@ -272,4 +272,170 @@ async fn a_connection_over_the_cap_waits_for_a_free_slot() {
     peers.remove(0);
     open.notify_one();
     assert_eq!(peers[1].answer().await.expect("an answer").status, 200);
+}
+
+/// A queue that the service keeps bodies in must not grow beyond what is allowed, so what
+/// counts is not the request but its bytes. The large ones come in several pieces.
+#[tokio::test]
+async fn bodies_count_together_until_nobody_has_their_bytes() {
+    let limits = Limits {
+        max_body_bytes: 100_000,
+        max_held_body_bytes: 200_000,
+        ..Limits::default()
+    };
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let service = {
+        let (limits, kept) = (limits.clone(), Arc::clone(&kept));
+        move |request: Request, _: SocketAddr| {
+            let (limits, kept) = (limits.clone(), Arc::clone(&kept));
+            async move {
+                match read_body(request.into_body(), &limits).await {
+                    Ok(body) => {
+                        let answer = text(StatusCode::OK, body.len().to_string());
+                        kept.lock().expect("no panic").push(body);
+                        answer
+                    }
+                    Err(error) => text(error.status(), error.label()),
+                }
+            }
+        }
+    };
+    let server = Server::start(limits, service);
+    let post = async |bytes: usize| {
+        let mut peer = Peer::connect(server.addr).await;
+        let answer = peer.ask(post(bytes) + &"x".repeat(bytes)).await;
+        (answer.status, answer.body)
+    };
+    let taken = |bytes: usize| (200, bytes.to_string());
+    let no_room = || (503, "body_no_room".to_owned());
+    assert_eq!(post(100_000).await, taken(100_000));
+    assert_eq!(post(90_000).await, taken(90_000));
+    assert_eq!(post(10_001).await, no_room());
+    assert_eq!(post(10_000).await, taken(10_000));
+    assert_eq!(post(1).await, no_room());
+
+    let clone = kept.lock().expect("no panic")[1].clone();
+    kept.lock().expect("no panic").remove(1);
+    assert_eq!(post(1).await, no_room());
+    drop(clone);
+    assert_eq!(post(90_000).await, taken(90_000));
+    assert_eq!(post(1).await, no_room());
+}
+
+#[tokio::test]
+async fn one_body_has_room_whatever_is_configured() {
+    let server = serve(Limits {
+        max_body_bytes: 1000,
+        max_held_body_bytes: 0,
+        ..Limits::default()
+    });
+    let mut peer = Peer::connect(server.addr).await;
+    let answer = peer.ask(post(1000) + &"x".repeat(1000)).await;
+    assert_eq!((answer.status, answer.body.as_str()), (200, "1000"));
+    // The place of a body that broke off is free again.
+    peer.send(post(1000) + "half").await;
+    drop(peer);
+    let asking = async {
+        loop {
+            let mut peer = Peer::connect(server.addr).await;
+            let answer = peer.ask(post(1000) + &"x".repeat(1000)).await;
+            if answer.status == 200 {
+                return;
+            }
+        }
+    };
+    crate::peer::within(asking).await;
+}
+
+/// Two servers in a row that disagree on where a request ends take its rest for another
+/// request. Whoever frames a body twice is not listened to any longer.
+#[tokio::test]
+async fn nothing_behind_a_chunked_body_is_taken() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let limits = Limits::default();
+    let service = {
+        let (calls, limits) = (Arc::clone(&calls), limits.clone());
+        move |request: Request, _: SocketAddr| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            let limits = limits.clone();
+            async move {
+                let body = read_body(request.into_body(), &limits).await;
+                text(StatusCode::OK, body.expect("a body"))
+            }
+        }
+    };
+    let server = Server::start(limits, service);
+    let behind = "0\r\n\r\n".to_owned() + &get("/smuggled");
+    let length = format!("content-length: {}\r\n", behind.len());
+    let chunked = "transfer-encoding: chunked\r\n";
+    let framings = [
+        chunked.to_owned(),
+        format!("{length}{chunked}"),
+        format!("{chunked}{length}"),
+        format!("{chunked}{chunked}"),
+        "transfer-encoding: identity, chunked\r\n".to_owned(),
+        "Transfer-Encoding: CHUNKED\r\n".to_owned(),
+    ];
+    for framing in &framings {
+        let mut peer = Peer::connect(server.addr).await;
+        let head = format!("POST / HTTP/1.1\r\nhost: test\r\n{framing}\r\n");
+        let answer = peer.ask(head + &behind).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+        assert_eq!(answer.header("connection"), Some("close"));
+        peer.closed().await;
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), framings.len());
+}
+
+/// Does not want anybody answered that it has not seen.
+struct Reserved;
+
+impl httpd::Service for Reserved {
+    async fn answer(&self, request: Request, _: SocketAddr) -> Reply {
+        let length = request.uri().path().len() << 20;
+        text(StatusCode::OK, vec![b'x'; length - (1 << 20)])
+    }
+
+    fn answers_unreadable_heads(&self) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_head_is_answered_or_cut_as_the_service_says() {
+    let unreadable = [
+        "nonsense\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nno colon\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n".to_owned(),
+        "POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n".to_owned(),
+        format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(65)),
+        format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(17 * 1024)),
+        format!("GET /{} HTTP/1.1\r\n\r\n", "y".repeat(17 * 1024)),
+    ];
+    let open = serve(Limits::default());
+    let reserved = Server::start(Limits::default(), Reserved);
+    for head in &unreadable {
+        let answer = Peer::connect(open.addr).await.ask(head).await;
+        assert!([400, 414, 431].contains(&answer.status), "{answer:?}");
+
+        let mut peer = Peer::connect(reserved.addr).await;
+        peer.send(head).await;
+        peer.closed().await;
+        // The same behind a request that was answered.
+        let mut peer = Peer::connect(reserved.addr).await;
+        assert_eq!(peer.ask(get("/")).await.status, 200);
+        peer.send(head).await;
+        peer.closed().await;
+    }
+    let mut peer = Peer::connect(reserved.addr).await;
+    assert_eq!(peer.ask(get("/") + &unreadable[0]).await.status, 200);
+    peer.closed().await;
+    // An answer of many writes, and pipelined requests, are none of hyper's own answers.
+    let mut peer = Peer::connect(reserved.addr).await;
+    peer.send([get("/"), get("/mb"), get("/mb"), get("/")].concat())
+        .await;
+    for length in [0, 2, 2, 0] {
+        let answer = peer.answer().await.expect("an answer");
+        assert_eq!((answer.status, answer.body.len()), (200, length << 20));
+    }
 }

@@ -36,6 +36,7 @@ fn troubles() -> Vec<Refusal> {
         Refusal::NoSuchProject,
         Refusal::Body(BodyError::TooLarge { limit: 9 }),
         Refusal::Body(BodyError::TooSlow { limit }),
+        Refusal::Body(BodyError::NoRoom { limit: 9 }),
         Refusal::Body(BodyError::Broken("gone".into())),
         Refusal::ForeignSource,
         Refusal::TooLate,

@@ -16,6 +16,7 @@ on_both_stores!(
     a_key_too_long_for_its_index_is_the_datas_fault,
     a_balance_beyond_what_can_be_stored_is_the_datas_fault,
     callers_that_stop_waiting_leave_nothing_behind,
+    the_keys_refuse_a_second_grant_whatever_the_program_thinks,
 );
 
 async fn rows(store: &Store) -> i64 {
@@ -93,6 +94,54 @@ async fn a_balance_beyond_what_can_be_stored_is_the_datas_fault(store: Store) {
     assert_eq!(fault.disposition(), Disposition::Park, "{fault:?}");
     assert_eq!(rows(&store).await, before);
     assert_eq!(holds(&ledger, "mira").await, [("sword".into(), i64::MAX)]);
+}
+
+/// A program with a fault, or a person with a console, cannot grant an order twice.
+async fn the_keys_refuse_a_second_grant_whatever_the_program_thinks(store: Store) {
+    book(&store.ledger(), [paid(7, "mira", 900)]).await;
+    let before = rows(&store).await;
+    let keyed = [
+        "notices",
+        "transactions",
+        "orders",
+        "bookings",
+        "booking_lines",
+        "obligations",
+        "balances",
+        "streams",
+        "stream_rows",
+    ];
+    for table in keyed {
+        let again = format!("INSERT INTO {table} SELECT * FROM {table}");
+        let fault = store.try_to_run(again).await.unwrap_err();
+        assert_eq!(fault.disposition(), Disposition::Park, "{table}: {fault:?}");
+    }
+    let another = "INSERT INTO bookings (project, source, direction, player, kind, ref, booked_at)
+                   SELECT project, source, direction, 'oleg', kind, '8', booked_at FROM bookings";
+    store.try_to_run(another.into()).await.unwrap_err();
+    assert_eq!(rows(&store).await, before);
+}
+
+/// So is a primary that was demoted, and one whose disk is full.
+#[tokio::test]
+async fn a_database_that_takes_no_writes_is_tried_again() {
+    let database = Postgres::database().await;
+    let writes = async |allowed: &str| {
+        let set = "ALTER DATABASE %I SET default_transaction_read_only =";
+        let set =
+            format!("DO $$ BEGIN EXECUTE format('{set} {allowed}', current_database()); END $$");
+        let set = sqlx::raw_sql(sqlx::AssertSqlSafe(set));
+        set.execute(database.pool()).await.unwrap();
+    };
+    // The setting counts for new connections.
+    let connect = || Ledger::open(&database.config()).unwrap();
+    writes("on").await;
+    let fault = connect().book(&batch([paid(7, "mira", 900)]), noon()).await;
+    let fault = fault.unwrap_err();
+    assert!(matches!(fault, LedgerError::Unavailable(_)), "{fault:?}");
+    assert_eq!(fault.disposition(), Disposition::Retry);
+    writes("off").await;
+    book(&connect(), [paid(7, "mira", 900)]).await;
 }
 
 /// Whoever waits for a booking may stop at any instant. A connection that went back to the

@@ -79,15 +79,19 @@ impl Store {
 
     /// Writes past the ledger.
     pub(crate) async fn run(&self, sql: String) {
+        self.try_to_run(sql).await.unwrap();
+    }
+
+    /// Writes past the ledger, where the store takes it.
+    pub(crate) async fn try_to_run(&self, sql: String) -> Result<(), LedgerError> {
         match self {
             Self::Postgres(database) => {
-                database.pool().execute(AssertSqlSafe(sql)).await.unwrap();
+                database.pool().execute(AssertSqlSafe(sql)).await?;
+                Ok(())
             }
             Self::Sqlite(file) => {
-                let run = move |connection: &Connection| {
-                    Ok::<_, LedgerError>(connection.execute_batch(&sql)?)
-                };
-                file.file().write(run).await.unwrap();
+                let run = move |connection: &Connection| Ok(connection.execute_batch(&sql)?);
+                file.file().write(run).await
             }
         }
     }

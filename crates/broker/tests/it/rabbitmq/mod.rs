@@ -3,4 +3,5 @@
 mod consuming;
 mod hints;
 mod publishing;
+mod routing;
 mod topology;

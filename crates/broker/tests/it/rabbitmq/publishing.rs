@@ -10,27 +10,6 @@ use testkit::{CuttingProxy, RabbitMq};
 
 use crate::{connect, orders, start, take, task, wait_for};
 
-#[tokio::test]
-async fn a_task_that_cannot_be_routed_waits_in_the_unrouted_queue() {
-    let vhost = RabbitMq::vhost().await;
-    let rest = "e/grantline.tasks.v1/q/grantline.grant.v1/grant";
-    let unbound = vhost.call_api(hyper::Method::DELETE, "bindings", rest, None);
-    assert!(unbound.await.is_some());
-    let broker = connect(vhost.config()).await;
-    broker.publish(&task(Kind::OrderPaid, 7)).await.unwrap();
-    let depths = broker.depths().await.unwrap();
-    let ready = |name: &str| depths.iter().find(|d| d.queue == name).unwrap().ready;
-    assert_eq!(ready("grantline.unrouted.v1"), 1);
-    assert_eq!(ready("grantline.grant.v1"), 0);
-    let unrouted = broker.consume_unrouted(10);
-    let delivery = take(&unrouted, 1).await.remove(0);
-    assert_eq!(delivery.lane, Some(Lane::Grant));
-    assert_eq!(delivery.task.unwrap(), task(Kind::OrderPaid, 7));
-    unrouted.finish([delivery.tag]).await;
-    vhost.wait_for_messages("grantline.unrouted.v1", 0).await;
-    broker.close().await;
-}
-
 /// Two tasks that share a channel of the client have their confirms swapped now and then.
 /// So a queue that refuses nearly everything and one that takes everything are filled at
 /// once by many tasks, and every verdict is compared with what the queue really holds.
