@@ -62,6 +62,42 @@ fn nothing_at_all_names_the_two_addresses() {
 }
 
 #[test]
+fn one_file_is_enough() {
+    let text = "embedded.file = 'here/grantline.db'";
+    let configuration = Configuration::load(&sources(text)).unwrap().value;
+    let Stack::Embedded(embedded) = configuration.stack() else {
+        panic!("{:?}", configuration.stack());
+    };
+    assert_eq!(embedded.file, std::path::Path::new("here/grantline.db"));
+    assert_eq!(embedded.history_rows, 1_000);
+}
+
+#[test]
+fn a_file_and_servers_contradict_each_other() {
+    let text = format!("{MINIMAL}claim.url = 'redis://h'\nembedded.file = 'grantline.db'");
+    let found = faults(&text);
+    assert_eq!(found.len(), 3, "{found:?}");
+    for (found, key) in found.iter().zip(["broker.url", "claim.url", "ledger.url"]) {
+        let expected = format!("{key} (grantline.toml:");
+        assert!(found.starts_with(&expected), "{found}");
+        assert!(found.contains("contradicts `embedded.file`"), "{found}");
+    }
+}
+
+/// The one says what the other lacks, and what would do without both.
+#[test]
+fn half_a_cluster_names_the_other_half() {
+    let found = faults("ledger.url = 'postgres://h/d'");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("broker.url: missing; expected the address of RabbitMQ"),
+        "{found:?}"
+    );
+    assert!(found[0].contains("GRANTLINE__BROKER__URL"), "{found:?}");
+    assert!(found[0].contains("embedded.file"), "{found:?}");
+}
+
+#[test]
 fn a_project_reaches_the_roles_whole() {
     let configuration = Configuration::load(&sources(&format!("{MINIMAL}{GAME}")))
         .unwrap()
