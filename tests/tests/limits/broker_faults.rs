@@ -12,6 +12,7 @@ use hyper::StatusCode;
 use order::Kind;
 use secret::Secret;
 use task::{Lane, MessageId, Task};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::ingress::{Ingress, PATIENCE, order_paid};
@@ -258,9 +259,10 @@ async fn halt_and_kill(
     });
     let patient = patient.await;
     let bound = config.slot_timeout + config.confirm_timeout + MARGIN;
+    let mut waiting = JoinSet::new();
     let meanwhile = async {
         while orders.publish(&broker, 1).await.1[0].is_ok() {}
-        let waiting = tokio::spawn(async move {
+        waiting.spawn(async move {
             let mut orders = Orders {
                 last: 1_000_000,
                 ..Orders::default()
@@ -272,11 +274,10 @@ async fn halt_and_kill(
         assert!(took < bound, "{took:?}");
         assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
         orders.are_refused(ingress).await;
-        waiting
     };
-    let (waiting, ()) = tokio::join!(meanwhile, servers.kill(Server::Broker, HALT));
+    tokio::join!(meanwhile, servers.kill(Server::Broker, HALT));
     let killed = Instant::now();
-    let (ended, outcomes) = waiting.await.unwrap();
+    let (ended, outcomes) = waiting.join_next().await.unwrap().unwrap();
     let unknown = |outcome: &Outcome| matches!(outcome, Err(PublishError::Unavailable { .. }));
     assert!(outcomes.iter().all(unknown), "{outcomes:?}");
     assert!(ended < killed + MARGIN, "{:?} later", ended - killed);
