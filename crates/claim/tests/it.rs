@@ -266,7 +266,8 @@ async fn a_demoted_primary_is_passed_over_and_connected_to_anew_once_it_is_prima
 
 async fn replicate(connection: &mut MultiplexedConnection, of: &[String]) {
     let mut command = redis::cmd("REPLICAOF");
-    command.arg(of).exec_async(connection).await.unwrap();
+    let changed = command.arg(of).exec_async(connection).await;
+    changed.expect("the server lets us");
 }
 
 async fn client<T: FromRedisValue>(
@@ -274,11 +275,8 @@ async fn client<T: FromRedisValue>(
     subcommand: &[&str],
 ) -> T {
     let mut command = redis::cmd("CLIENT");
-    command
-        .arg(subcommand)
-        .query_async(connection)
-        .await
-        .unwrap()
+    let answer = command.arg(subcommand).query_async(connection).await;
+    answer.expect("the server answers")
 }
 
 /// The numbers of the server's connections but for the asker's own.

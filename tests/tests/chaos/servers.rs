@@ -118,31 +118,6 @@ impl Servers {
         }
     }
 
-    /// `rabbitmqctl` for the broker.
-    pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) {
-        let read = |name: &str| fs::read_to_string(self.folder.join(".stack").join(name)).unwrap();
-        let home = Path::new(read("home").trim()).join("rabbitmq");
-        // Debian's own on the search path changes the user and drops the environment.
-        let script = r#"exec "$(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl |
-            sort -V | tail -n 1)" --quiet "$@""#;
-        let mut control = tokio::process::Command::new("bash");
-        control
-            .args(["-c", script, "rabbitmqctl"])
-            .args(arguments)
-            .env("LANG", "C.UTF-8")
-            .env("HOME", &home)
-            .env("ERL_EPMD_PORT", read("ports/epmd").trim())
-            .env("RABBITMQ_NODENAME", "grantline@localhost")
-            .env("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf"));
-        let done = control.output().await.unwrap();
-        let said = [done.stdout, done.stderr].concat();
-        assert!(
-            done.status.success(),
-            "rabbitmqctl {arguments:?}: {}",
-            String::from_utf8_lossy(&said)
-        );
-    }
-
     fn log_of(&self, server: Server) -> String {
         let log = self.folder.join(".stack/log");
         let log = fs::read(log.join(format!("{}.log", server.name())));

@@ -12,6 +12,7 @@ use hyper::StatusCode;
 use order::Kind;
 use secret::Secret;
 use task::{Lane, MessageId, Task};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::ingress::{Ingress, PATIENCE, order_paid};
@@ -144,8 +145,8 @@ async fn an_alarm_a_late_acknowledgement_a_halt_and_a_kill_cost_a_delay_and_noth
     let ingress = Ingress::start(servers.url("AMQP_URL"), &[]).await;
     let mut orders = Orders::default();
 
-    late_acknowledgement(&servers, &config, &mut orders).await;
-    alarm(&servers, &config, &mut orders, &ingress).await;
+    late_acknowledgement(&folder, &config, &mut orders).await;
+    alarm(&servers, &folder, &config, &mut orders, &ingress).await;
     halt_and_kill(&mut servers, &config, &mut orders, &ingress).await;
 
     let broker = connect(config).await;
@@ -159,8 +160,8 @@ async fn an_alarm_a_late_acknowledgement_a_halt_and_a_kill_cost_a_delay_and_noth
 
 /// RabbitMQ closes the channel of a consumer that holds a delivery for too long, half an hour
 /// by default. A consumer of the client is silent from then on, or ends.
-async fn late_acknowledgement(servers: &Servers, config: &Config, orders: &mut Orders) {
-    servers.rabbitmqctl(&["eval", &patience(500, 250)]).await;
+async fn late_acknowledgement(folder: &Folder, config: &Config, orders: &mut Orders) {
+    folder.rabbitmqctl(&["eval", &patience(500, 250)]).await;
     let broker = connect(config.clone()).await;
     let consumer = broker.consume(Lane::Grant, 10);
     let (_, outcomes) = orders.publish(&broker, 2).await;
@@ -175,7 +176,7 @@ async fn late_acknowledgement(servers: &Servers, config: &Config, orders: &mut O
     }
     orders.promised.clear();
     broker.close().await;
-    servers
+    folder
         .rabbitmqctl(&["eval", &patience(1_800_000, 60_000)])
         .await;
 }
@@ -191,7 +192,13 @@ fn patience(timeout: u32, interval: u32) -> String {
 }
 
 /// The node is out of memory, by its own account, and reads nothing of those who publish.
-async fn alarm(servers: &Servers, config: &Config, orders: &mut Orders, ingress: &Ingress) {
+async fn alarm(
+    servers: &Servers,
+    folder: &Folder,
+    config: &Config,
+    orders: &mut Orders,
+    ingress: &Ingress,
+) {
     let bound = config.slot_timeout + config.confirm_timeout + MARGIN;
     let broker = connect(config.clone()).await;
     let consumer = broker.consume(Lane::Grant, 100);
@@ -199,7 +206,7 @@ async fn alarm(servers: &Servers, config: &Config, orders: &mut Orders, ingress:
     assert_eq!(outcomes, vec![Ok(()); 3]);
     let held = take(&consumer, 3).await;
 
-    servers
+    folder
         .rabbitmqctl(&["set_vm_memory_high_watermark", "0"])
         .await;
     // Nobody is told before it publishes, so the first ones are written and not confirmed.
@@ -225,7 +232,7 @@ async fn alarm(servers: &Servers, config: &Config, orders: &mut Orders, ingress:
         sleep(Duration::from_millis(100)).await;
     }
 
-    servers
+    folder
         .rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"])
         .await;
     reaches(&broker, "unblocked", State::is_healthy).await;
@@ -252,9 +259,10 @@ async fn halt_and_kill(
     });
     let patient = patient.await;
     let bound = config.slot_timeout + config.confirm_timeout + MARGIN;
+    let mut waiting = JoinSet::new();
     let meanwhile = async {
         while orders.publish(&broker, 1).await.1[0].is_ok() {}
-        let waiting = tokio::spawn(async move {
+        waiting.spawn(async move {
             let mut orders = Orders {
                 last: 1_000_000,
                 ..Orders::default()
@@ -266,11 +274,10 @@ async fn halt_and_kill(
         assert!(took < bound, "{took:?}");
         assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
         orders.are_refused(ingress).await;
-        waiting
     };
-    let (waiting, ()) = tokio::join!(meanwhile, servers.kill(Server::Broker, HALT));
+    tokio::join!(meanwhile, servers.kill(Server::Broker, HALT));
     let killed = Instant::now();
-    let (ended, outcomes) = waiting.await.unwrap();
+    let (ended, outcomes) = waiting.join_next().await.unwrap().unwrap();
     let unknown = |outcome: &Outcome| matches!(outcome, Err(PublishError::Unavailable { .. }));
     assert!(outcomes.iter().all(unknown), "{outcomes:?}");
     assert!(ended < killed + MARGIN, "{:?} later", ended - killed);
@@ -299,6 +306,31 @@ impl Folder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&folder).unwrap();
         Self(folder)
+    }
+
+    /// `rabbitmqctl` for the server in it.
+    async fn rabbitmqctl(&self, arguments: &[&str]) {
+        let read = |name: &str| fs::read_to_string(self.0.join(".stack").join(name)).unwrap();
+        let home = PathBuf::from(read("home").trim()).join("rabbitmq");
+        // Debian's own on the search path changes the user and drops the environment.
+        let script = r#"exec "$(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl |
+            sort -V | tail -n 1)" --quiet "$@""#;
+        let mut control = tokio::process::Command::new("bash");
+        control
+            .args(["-c", script, "rabbitmqctl"])
+            .args(arguments)
+            .env("LANG", "C.UTF-8")
+            .env("HOME", &home)
+            .env("ERL_EPMD_PORT", read("ports/epmd").trim())
+            .env("RABBITMQ_NODENAME", "grantline@localhost")
+            .env("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf"));
+        let done = control.output().await.unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        assert!(
+            done.status.success(),
+            "rabbitmqctl {arguments:?}: {}",
+            String::from_utf8_lossy(&said)
+        );
     }
 }
 

@@ -21,6 +21,98 @@ struct Shape {
     bytes: String,
 }
 
+/// Framings that servers read differently. ALL stands for the length of everything that
+/// follows the head, CHUNK for that of the empty chunk it begins with.
+const FRAMINGS: [(&str, &str); 22] = [
+    (
+        "both lengths",
+        "content-length: ALL\r\ntransfer-encoding: chunked",
+    ),
+    (
+        "both, turned",
+        "transfer-encoding: chunked\r\ncontent-length: ALL",
+    ),
+    (
+        "both, short",
+        "content-length: CHUNK\r\ntransfer-encoding: chunked",
+    ),
+    (
+        "two lengths",
+        "content-length: ALL\r\ncontent-length: CHUNK",
+    ),
+    (
+        "two lengths, turned",
+        "content-length: CHUNK\r\ncontent-length: ALL",
+    ),
+    ("a list of lengths", "content-length: ALL, CHUNK"),
+    ("a signed length", "content-length: +ALL"),
+    ("a hexadecimal length", "content-length: 0xALL"),
+    ("a length below zero", "content-length: -1"),
+    (
+        "an unknown coding",
+        "content-length: ALL\r\ntransfer-encoding: xchunked",
+    ),
+    (
+        "chunked is not last",
+        "transfer-encoding: chunked, identity",
+    ),
+    (
+        "chunked twice",
+        "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+    ),
+    (
+        "a coding in capitals",
+        "content-length: ALL\r\nTransfer-Encoding: CHUNKED",
+    ),
+    (
+        "space before the colon",
+        "content-length: ALL\r\ntransfer-encoding : chunked",
+    ),
+    (
+        "a tab before the coding",
+        "content-length: ALL\r\ntransfer-encoding:\tchunked",
+    ),
+    (
+        "a control character",
+        "content-length: ALL\r\ntransfer-encoding: \x0bchunked",
+    ),
+    (
+        "a folded coding",
+        "content-length: ALL\r\ntransfer-encoding:\r\n chunked",
+    ),
+    (
+        "a folded length",
+        "x: y\r\n content-length: CHUNK\r\ntransfer-encoding: chunked",
+    ),
+    (
+        "a line feed in a header",
+        "x: y\ntransfer-encoding: chunked",
+    ),
+    (
+        "a carriage return in a header",
+        "x: y\rcontent-length: CHUNK",
+    ),
+    (
+        "a line without a colon",
+        "content-length: ALL\r\ntransfer-encoding chunked",
+    ),
+    (
+        "a header without a name",
+        "content-length: ALL\r\n: chunked",
+    ),
+];
+
+/// The ends of an empty chunked body, and what is like one.
+const CHUNKS: [(&str, &str); 7] = [
+    ("a size with a prefix", "0x0\r\n\r\n"),
+    ("a size below zero", "-0\r\n\r\n"),
+    ("a size that overflows", "fffffffffffffffff0\r\n\r\n"),
+    ("an extension", "0;x=\"\r\n\r\n"),
+    ("a size that ends in a line feed", "0\n\r\n"),
+    ("a trailer", "0\r\ncontent-length: 5\r\n\r\n"),
+    ("a chunk without its end", "1\r\nxx0\r\n\r\n"),
+];
+
 /// A request whose framing is doubtful: some server may take what is behind its empty
 /// chunk, its line or its first length for another one.
 fn framed(name: &'static str, framing: &str) -> Shape {
@@ -53,91 +145,9 @@ fn chunked(name: &'static str, chunks: &str) -> Shape {
 
 fn shapes() -> Vec<Shape> {
     let hidden = request(&order_paid(7));
-    let mut shapes = vec![
-        framed(
-            "both lengths",
-            "content-length: ALL\r\ntransfer-encoding: chunked",
-        ),
-        framed(
-            "both, turned",
-            "transfer-encoding: chunked\r\ncontent-length: ALL",
-        ),
-        framed(
-            "both, short",
-            "content-length: CHUNK\r\ntransfer-encoding: chunked",
-        ),
-        framed(
-            "two lengths",
-            "content-length: ALL\r\ncontent-length: CHUNK",
-        ),
-        framed(
-            "two lengths, turned",
-            "content-length: CHUNK\r\ncontent-length: ALL",
-        ),
-        framed("a list of lengths", "content-length: ALL, CHUNK"),
-        framed("a signed length", "content-length: +ALL"),
-        framed("a hexadecimal length", "content-length: 0xALL"),
-        framed("a length below zero", "content-length: -1"),
-        framed(
-            "an unknown coding",
-            "content-length: ALL\r\ntransfer-encoding: xchunked",
-        ),
-        framed(
-            "chunked is not last",
-            "transfer-encoding: chunked, identity",
-        ),
-        framed(
-            "chunked twice",
-            "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
-        ),
-        framed(
-            "a coding in capitals",
-            "content-length: ALL\r\nTransfer-Encoding: CHUNKED",
-        ),
-        framed(
-            "space before the colon",
-            "content-length: ALL\r\ntransfer-encoding : chunked",
-        ),
-        framed(
-            "a tab before the coding",
-            "content-length: ALL\r\ntransfer-encoding:\tchunked",
-        ),
-        framed(
-            "a control character",
-            "content-length: ALL\r\ntransfer-encoding: \x0bchunked",
-        ),
-        framed(
-            "a folded coding",
-            "content-length: ALL\r\ntransfer-encoding:\r\n chunked",
-        ),
-        framed(
-            "a folded length",
-            "x: y\r\n content-length: CHUNK\r\ntransfer-encoding: chunked",
-        ),
-        framed(
-            "a line feed in a header",
-            "x: y\ntransfer-encoding: chunked",
-        ),
-        framed(
-            "a carriage return in a header",
-            "x: y\rcontent-length: CHUNK",
-        ),
-        framed(
-            "a line without a colon",
-            "content-length: ALL\r\ntransfer-encoding chunked",
-        ),
-        framed(
-            "a header without a name",
-            "content-length: ALL\r\n: chunked",
-        ),
-        chunked("a size with a prefix", "0x0\r\n\r\n"),
-        chunked("a size below zero", "-0\r\n\r\n"),
-        chunked("a size that overflows", "fffffffffffffffff0\r\n\r\n"),
-        chunked("an extension", "0;x=\"\r\n\r\n"),
-        chunked("a size that ends in a line feed", "0\n\r\n"),
-        chunked("a trailer", "0\r\ncontent-length: 5\r\n\r\n"),
-        chunked("a chunk without its end", "1\r\nxx0\r\n\r\n"),
-    ];
+    let framed = FRAMINGS.iter().map(|(name, framing)| framed(name, framing));
+    let chunked = CHUNKS.iter().map(|(name, chunks)| chunked(name, chunks));
+    let mut shapes: Vec<_> = framed.chain(chunked).collect();
     let mut add = |name: &'static str, bytes: String| shapes.push(Shape { name, bytes });
     add("space before the method", format!(" {hidden}"));
     add("a header before the method", format!("x: y\r\n{hidden}"));

@@ -211,7 +211,7 @@ pub(crate) fn order_paid(order: i64) -> String {
     .to_string()
 }
 
-/// A refund: goes to the queue of records.
+/// A refund: goes to the queue of revocations.
 pub(crate) fn refund(transaction: i64) -> String {
     json!({
         "notification_type": "refund", "user": {"id": "mira"},
