@@ -13,7 +13,14 @@ const RANKS: [&[&str]; 6] = [
     &["xsolla", "task", "secret", "lifecycle", "telemetry"],
     &["ledger", "broker", "claim"],
     &["worker", "httpd"],
-    &["ingress", "grant", "revoke", "publisher", "api"],
+    &[
+        "ingress",
+        "grant",
+        "revoke",
+        "publisher",
+        "api",
+        "rehearsal",
+    ],
     &["grantline"],
 ];
 
