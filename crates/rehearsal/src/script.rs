@@ -207,10 +207,10 @@ impl Script {
         })
     }
 
-    /// Whether anything but the answers is looked at.
+    /// Whether somebody's own notices are sent, about which nothing else is known.
     #[must_use]
-    pub fn watches(&self) -> bool {
-        self.steps.iter().any(|step| !matches!(step, Step::Send(_)))
+    pub fn is_of_notices(&self) -> bool {
+        self.on_mismatch == OnMismatch::GoOn
     }
 }
 

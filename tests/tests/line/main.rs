@@ -10,5 +10,6 @@ mod notices;
 mod openapi;
 mod operators;
 mod outages;
+mod play;
 mod samples;
 mod sequences;
