@@ -20,7 +20,14 @@ const RANKS: [&[&str]; 6] = [
     ],
     &["ledger", "broker", "claim"],
     &["worker", "httpd"],
-    &["ingress", "grant", "revoke", "publisher", "api"],
+    &[
+        "ingress",
+        "grant",
+        "revoke",
+        "publisher",
+        "api",
+        "rehearsal",
+    ],
     &["grantline"],
 ];
 

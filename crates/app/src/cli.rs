@@ -1,9 +1,14 @@
 //! The command line.
 
+mod play;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use rehearsal::Instance;
 use task::Lane;
+
+pub(crate) use play::{Play, TargetArgs};
 
 /// Fulfils game-store orders sold through Xsolla: a signed webhook in, an item granted, the
 /// player told.
@@ -34,6 +39,8 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig(CheckConfig),
+    /// Send a signed scenario to an instance and show live what comes of it.
+    Play(Play),
     /// Print the Authorization header of a webhook body, for sending it with curl.
     Sign(Sign),
 }
@@ -44,6 +51,9 @@ pub(crate) struct Serve {
     /// step. Refused where projects are configured.
     #[arg(long)]
     pub(crate) demo: bool,
+    /// Where the demo says how it can be reached; `grantline play` looks there.
+    #[arg(long, value_name = "FILE", requires = "demo", default_value = Instance::DEFAULT_PATH)]
+    pub(crate) instance: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod commands;
 mod configuration;
 mod demo;
 mod openapi;
+mod printer;
 mod roles;
 mod stack;
 

@@ -63,7 +63,7 @@ impl Roles {
         };
         fs::write(folder.join("grantline.toml"), configuration(servers, at)).unwrap();
         let mut roles = Self {
-            binary: fresh_binary(),
+            binary: tests::fresh_binary(),
             folder: folder.to_owned(),
             at,
             processes: BTreeMap::new(),

@@ -11,5 +11,6 @@ mod openapi;
 mod operators;
 mod outages;
 mod races;
+mod play;
 mod samples;
 mod sequences;

@@ -2,6 +2,7 @@
 
 mod check_config;
 mod migrate;
+pub(crate) mod play;
 mod serve;
 mod sign;
 
@@ -24,7 +25,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(migrate) => {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
         }
-        Command::Serve(serve) if serve.demo => serve::demo(config),
+        Command::Play(play) => runtime()?.block_on(play::run(&play)),
+        Command::Serve(serve) if serve.demo => serve::demo(config, &serve.instance),
         Command::Serve(_) => serve::roles(&Roles::all(), &load(config)?.value),
         Command::Ingress => serve::roles(&Roles::ingress(), &load(config)?.value),
         Command::Worker(worker) => serve::roles(&Roles::worker(worker.kinds), &load(config)?.value),

@@ -20,8 +20,9 @@ pub(crate) fn roles(roles: &Roles, config: &Configuration) -> anyhow::Result<Exi
 }
 
 /// Runs every role with a demo project and plays one order through them.
-pub(crate) fn demo(config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let demo = Demo::new()?;
+/// `instance` is the file that says how it can be reached.
+pub(crate) fn demo(config: Option<&Path>, instance: &Path) -> anyhow::Result<ExitCode> {
+    let demo = Demo::new(instance)?;
     let Sources { file, environment } = super::sources(config)?;
     anyhow::ensure!(
         file.is_none(),

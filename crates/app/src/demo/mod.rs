@@ -1,10 +1,6 @@
 //! A project to try things with: secrets of its own, one order played through, and what to
 //! try next.
 
-mod client;
-mod http;
-mod play;
-
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -14,10 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use broker::Link;
+use rehearsal::{Instance, Pace, Purchase, Scenario};
 
+use crate::commands::play;
 use crate::configuration::File;
+use crate::printer::{Printer, Style};
 use crate::roles::{Addresses, Running};
-use play::{Line, Purchase};
 
 const PROJECT: i64 = 44_056;
 const LOGIN_PROJECT: &str = "00000000-0000-4000-8000-000000044056";
@@ -26,18 +24,22 @@ const PLAYER: &str = "mira";
 
 /// How long the servers may take to become usable.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an answer or a status of the order may take.
+const STEP_LIMIT: Duration = Duration::from_secs(10);
 
-/// The demo project's secrets, in a folder that goes when this is dropped.
+/// The demo project's secrets, in a folder that goes when this is dropped; the instance file
+/// goes with it.
 pub(crate) struct Demo {
     folder: PathBuf,
+    instance_file: PathBuf,
     webhook_secret: String,
     login_secret: String,
     api_key: String,
 }
 
 impl Demo {
-    /// Draws new secrets.
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    /// Draws new secrets. `instance_file` will say how the demo can be reached.
+    pub(crate) fn new(instance_file: &Path) -> anyhow::Result<Self> {
         let draw = || {
             format!(
                 "{:032x}{:032x}",
@@ -49,6 +51,7 @@ impl Demo {
             std::env::temp_dir().join(format!("grantline-demo-{:016x}", rand::random::<u64>()));
         let demo = Self {
             folder,
+            instance_file: instance_file.to_owned(),
             webhook_secret: draw(),
             login_secret: draw(),
             api_key: draw(),
@@ -110,53 +113,59 @@ impl Demo {
             "the broker is not usable: {}",
             reason(&running.stack.broker)
         );
-        let line = self.line(running.addresses)?;
-        let now = task::now().unix_timestamp();
-        // Seconds: unique enough for a demo, and small enough for SDKs that read 32 bits.
-        let purchase = Purchase {
-            player: PLAYER,
-            order: now,
-            transaction: now,
+        let instance = self.instance(running.addresses)?;
+        instance.write(&self.instance_file)?;
+        let target = instance.target(&self.instance_file)?;
+        let purchase = Purchase::draw(PROJECT, PLAYER);
+        let script = Scenario::Paid.script(&purchase, &[], target.views())?;
+        let pace = Pace {
+            limit: STEP_LIMIT,
+            unix_now: task::now().unix_timestamp(),
         };
         let mut out = io::stdout();
         writeln!(out, "\nOne order, from the click to the item:\n")?;
-        line.play(&purchase, now, &mut out).await?;
-        self.say_what_next(
-            running.addresses,
-            &Purchase {
-                player: PLAYER,
-                order: now + 1,
-                transaction: now + 1,
-            },
-        )?;
-        Ok(())
+        let mut printer = Printer::new(out, Style::of_standard_output());
+        let all_met = play::show(&script, &target, pace, &mut printer).await?;
+        ensure!(all_met, "the order did not come through as expected");
+        self.say_what_next(running.addresses)
     }
 
-    fn line(&self, at: Addresses) -> anyhow::Result<Line> {
-        Ok(Line {
+    /// How the demo can be reached.
+    fn instance(&self, at: Addresses) -> anyhow::Result<Instance> {
+        let url = |at: Option<SocketAddr>, role| {
+            let at = at.with_context(|| format!("the demo needs the {role}"))?;
+            anyhow::Ok(format!("http://{at}"))
+        };
+        let ingress = url(at.ingress, "ingress")?;
+        Ok(Instance {
             project: PROJECT,
-            ingress: at.ingress.context("the demo needs the ingress")?,
-            publisher: at.publisher.context("the demo needs the publisher")?,
-            api: at.api.context("the demo needs the api")?,
-            webhook_secret: self.webhook_secret.clone(),
-            login_secret: self.login_secret.clone(),
+            webhook_url: format!("{ingress}/webhooks/xsolla/{PROJECT}"),
+            webhook_secret_file: self.path("webhook.secret"),
+            client_url: url(at.publisher, "publisher")?,
+            login_secret_file: self.path("login.secret"),
             login_project: LOGIN_PROJECT.to_owned(),
             issuer: ISSUER.to_owned(),
-            api_key: self.api_key.clone(),
+            api_url: url(at.api, "api")?,
+            api_key_file: self.path("api.key"),
         })
     }
 
-    fn say_what_next(&self, at: Addresses, next: &Purchase) -> anyhow::Result<()> {
+    fn say_what_next(&self, at: Addresses) -> anyhow::Result<()> {
         let body = self.path("order_paid.json");
-        fs::write(&body, next.order_paid(PROJECT).to_string())?;
+        let next = Purchase::draw(PROJECT, PLAYER);
+        fs::write(&body, next.order_paid_combined().to_string())?;
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("grantline"));
         let program = shortest(&program);
         let (secret, key) = (self.path("webhook.secret"), self.path("api.key"));
         let (body, secret, key) = (body.display(), secret.display(), key.display());
         writeln!(
             io::stdout(),
-            "\nEvery role goes on serving. Send the next order yourself, as often as you like: it is\n\
-             granted once. A changed `order.id` and `transaction.id` make it another one.\n\n  \
+            "\nEvery role goes on serving. From another terminal in this folder:\n\n  \
+             {program} play refund\n  \
+             {program} play duplicate\n  \
+             {program} play --help\n\n\
+             Or send the next order yourself, as often as you like: it is granted once. A changed\n\
+             `order.id` and `transaction.id` make it another one.\n\n  \
              curl -i http://{ingress}/webhooks/xsolla/{PROJECT} -H 'content-type: application/json' \\\n    \
              -H \"authorization: $({program} sign --secret-file {secret} {body})\" \\\n    \
              --data-binary @{body}\n\n  \
@@ -178,6 +187,11 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
+        // Another demo may have left its own file there since.
+        let left = Instance::read(&self.instance_file);
+        if left.is_ok_and(|left| left.webhook_secret_file == self.path("webhook.secret")) {
+            let _ = fs::remove_file(&self.instance_file);
+        }
         // What cannot be removed is of no use to anybody once the process is gone.
         let _ = fs::remove_dir_all(&self.folder);
     }

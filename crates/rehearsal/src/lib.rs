@@ -1,0 +1,31 @@
+//! Stands in for Xsolla and for the players: sends signed notices to a running instance,
+//! listens as a game client, asks as a game server, and judges what came.
+//!
+//! A [`Script`] is a list of steps, made of a [`Scenario`] or of somebody's own notices
+//! without any I/O; [`play`] does the steps against a [`Target`] and reports each as it
+//! ends. What the target does not let us see (no client, no api) is not in the script.
+
+mod game_client;
+mod game_server;
+mod http;
+mod instance;
+mod look_at;
+mod notices;
+mod overrides;
+mod play;
+mod purchase;
+mod report;
+mod scenario;
+mod script;
+mod sender;
+mod target;
+
+pub use http::HttpError;
+pub use instance::{Instance, InstanceError};
+pub use overrides::{Override, OverrideError};
+pub use play::{Pace, play};
+pub use purchase::Purchase;
+pub use report::{Mismatch, Report, Verdict};
+pub use scenario::Scenario;
+pub use script::{Script, ScriptError, Views};
+pub use target::{GameClient, GameServer, Target, Webhook};
