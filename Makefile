@@ -10,7 +10,14 @@ scripts := $(wildcard deploy/*/*.sh) .ci/run
 js := tests/js
 py := .cache/py
 
-.PHONY: help run run-cluster stack-up stack-down fmt lint test chaos deny rust js-packages py-packages
+# What libFuzzer is told of: the branches taken, and the values they compared.
+host = $(shell rustc --print host-tuple)
+fuzz_targets = $(or $(TARGETS),$(notdir $(wildcard tests/fuzz/seeds/*)))
+coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
+
+.PHONY: help run run-cluster stack-up stack-down fmt lint test chaos fuzz deny rust js-packages py-packages
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +39,7 @@ fmt: rust ## Format the Rust code
 
 lint: rust ## Check formatting, Rust (clippy, rustdoc) and shell scripts; warnings are errors
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --features fuzz/libfuzzer --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
 	@deploy/stack/install.sh shellcheck
 	shellcheck $(scripts)
@@ -46,6 +53,18 @@ chaos: rust ## Kill servers and roles under load; lost and doubled must be 0 (KI
 	@GRANTLINE_CHAOS_KILLS=$(or $(KILLS),24) $(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) \
 		cargo test --package tests --test chaos --locked
 
+fuzz: rust ## Look for inputs that break a promise, guided by coverage (FUZZ_SECONDS=600 each, TARGETS=…)
+	@RUSTFLAGS='$(coverage)' cargo build --package fuzz --bins --features libfuzzer \
+		--profile fuzz --target $(host) --locked
+	@for target in $(fuzz_targets); do \
+		mkdir -p .cache/fuzz/$$target; \
+		echo "fuzz: $$target for $(or $(FUZZ_SECONDS),600) s"; \
+		"$${CARGO_TARGET_DIR:-target}/$(host)/fuzz/$$target" \
+			-max_total_time=$(or $(FUZZ_SECONDS),600) -max_len=8192 -timeout=10 -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=.cache/fuzz/$$target- .cache/fuzz/$$target tests/fuzz/seeds/$$target \
+			$$([[ $$target != notice ]] || echo crates/xsolla/fixtures) </dev/null; \
+	done
+
 deny: rust ## Check licences, sources and duplicates of the dependencies
 	@cargo deny --version >/dev/null 2>&1 || \
 		cargo install cargo-deny --version $(cargo_deny_version) --locked
@@ -54,8 +73,8 @@ deny: rust ## Check licences, sources and duplicates of the dependencies
 rust:
 	@command -v cargo >/dev/null || \
 		{ echo 'cargo is missing: install Rust as told at https://rustup.rs' >&2; exit 1; }
-	@command -v cc >/dev/null || \
-		{ echo 'a C compiler is missing; as root: apt-get install build-essential' >&2; exit 1; }
+	@{ command -v cc && command -v c++; } >/dev/null || \
+		{ echo 'a C or C++ compiler is missing; as root: apt-get install build-essential' >&2; exit 1; }
 
 # The peers' own clients, for the tests that speak to them.
 ifneq ($(wildcard $(js)/package-lock.json),)

@@ -37,6 +37,8 @@ const TESTKIT: &str = "testkit";
 const TESTKIT_RANK: usize = 4;
 /// Whole-line tests: above everything, named by nobody.
 const WHOLE_LINE: &str = "tests";
+/// The fuzz targets: above everything as well, and in nothing that ships.
+const FUZZ: &str = "fuzz";
 
 /// One crate of the workspace and the crates of the workspace it names.
 struct Crate {
@@ -57,10 +59,10 @@ fn objection(one: &str, kind: DependencyKind, other: &str) -> Option<String> {
     if one == WHOLE_LINE {
         return (!for_tests).then(|| format!("{one}: only has dependencies of its tests"));
     }
-    let own = if one == TESTKIT {
-        Some(TESTKIT_RANK)
-    } else {
-        rank(one)
+    let own = match one {
+        TESTKIT => Some(TESTKIT_RANK),
+        FUZZ => Some(RANKS.len()),
+        _ => rank(one),
     };
     match (own, rank(other)) {
         (Some(own), Some(rank)) if rank < own => None,
@@ -74,7 +76,7 @@ fn objections(crates: &[Crate]) -> Vec<String> {
     let unranked = crates
         .iter()
         .map(|one| one.name.as_str())
-        .filter(|name| rank(name).is_none() && *name != TESTKIT && *name != WHOLE_LINE);
+        .filter(|name| rank(name).is_none() && ![TESTKIT, WHOLE_LINE, FUZZ].contains(name));
     let gone = RANKS
         .iter()
         .copied()
@@ -142,6 +144,8 @@ fn each_rule_has_an_objection() {
         ("grantline", normal, "testkit"),
         ("testkit", normal, "ingress"),
         ("tests", normal, "grantline"),
+        ("fuzz", normal, "testkit"),
+        ("grantline", normal, "fuzz"),
         ("newcomer", normal, "order"),
         ("grantline", normal, "newcomer"),
     ] {
@@ -156,6 +160,7 @@ fn each_rule_has_an_objection() {
         ("ledger", development, "testkit"),
         ("testkit", normal, "broker"),
         ("tests", development, "grantline"),
+        ("fuzz", normal, "grantline"),
     ] {
         assert_eq!(objection(one, kind, other), None);
     }

@@ -11,7 +11,8 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Each proxy of ours appends whom it heard from, so the sender is the entry that many
 /// places from the right; what stands further left was written by the sender. Without a
 /// readable entry there, the other end of the connection counts.
-pub(crate) fn sender(peer: SocketAddr, headers: &HeaderMap, proxies: u8) -> IpAddr {
+#[must_use]
+pub fn sender(peer: SocketAddr, headers: &HeaderMap, proxies: u8) -> IpAddr {
     let forwarded = usize::from(proxies)
         .checked_sub(1)
         .and_then(|place| {

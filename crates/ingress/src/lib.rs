@@ -24,6 +24,7 @@ mod run;
 mod studio;
 mod web_shop;
 
+pub use address::sender;
 pub use config::{Config, Players, PlayersSource, Project, Studio, WebShop, WhenDown};
 pub use network::{Network, NetworkError};
 pub use openapi::describe;

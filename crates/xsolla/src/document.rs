@@ -74,7 +74,7 @@ impl<'a> Object<'a> {
     pub(crate) fn object(&self, name: &str) -> Result<Self, ReadError> {
         let path = self.path(name);
         Ok(match self.member(name)? {
-            Some(raw) => Self::from_raw(raw, path),
+            Some(raw) => Self::from_raw(raw, path)?,
             None => Self {
                 path,
                 ..Self::default()
@@ -90,17 +90,24 @@ impl<'a> Object<'a> {
             .and_then(|raw| serde_json::from_str(raw.get()).ok())
             .unwrap_or_default();
         let path = self.path(name);
-        Ok(elements
+        elements
             .into_iter()
             .enumerate()
             .map(|(index, raw)| Self::from_raw(raw, format!("{path}[{index}]")))
-            .collect())
+            .collect()
     }
 
-    fn from_raw(raw: &'a RawValue, path: String) -> Self {
-        Self {
-            path,
-            members: serde_json::from_str(raw.get()).unwrap_or_default(),
+    fn from_raw(raw: &'a RawValue, path: String) -> Result<Self, ReadError> {
+        if !raw.get().starts_with('{') {
+            return Ok(Self {
+                path,
+                ..Self::default()
+            });
+        }
+        // Taken for an empty one it would hide a mark such as `dry_run`.
+        match serde_json::from_str(raw.get()) {
+            Ok(members) => Ok(Self { path, members }),
+            Err(_) => Err(ReadError::Name(path)),
         }
     }
 

@@ -28,6 +28,9 @@ pub enum ReadError {
     /// An object has two members of one name, so readers could differ about it.
     #[error("`{0}`: expected once, found twice")]
     Twice(String),
+    /// A member's name in this object has half a character, so nobody can say which it is.
+    #[error("`{0}`: expected names of whole characters, found half of one")]
+    Name(String),
     /// A key of the notice is missing or has an impossible value.
     #[error("`{path}`: expected {expected}, found {found}")]
     Key {
@@ -60,7 +63,8 @@ impl ReadError {
             | Self::Syntax { .. }
             | Self::NoObject
             | Self::NoType(_)
-            | Self::Twice(_) => ParkReason::Unreadable,
+            | Self::Twice(_)
+            | Self::Name(_) => ParkReason::Unreadable,
             Self::Key { .. } => ParkReason::MissingField,
             Self::OtherProject { .. } => ParkReason::OtherProject,
         }

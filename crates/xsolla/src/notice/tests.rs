@@ -241,6 +241,29 @@ fn a_line_that_is_no_object_is_kept_as_an_empty_one() {
     assert_eq!(items[2].sku, Some("a".parse().unwrap()));
 }
 
+/// Taken for an empty one, the `billing` of a test payment would say nothing of its mark.
+#[test]
+fn an_object_with_half_a_character_in_a_name_is_refused_and_not_empty() {
+    let body = |billing: &str, item: &str| {
+        format!(
+            r#"{{"notification_type":"order_paid","order":{{"id":1}},"user":{{"external_id":"m"}},
+            "billing":{billing},"items":[{item}]}}"#
+        )
+    };
+    let dry_run = r#"{"\ud83d":1,"transaction":{"dry_run":1}}"#;
+    for (body, path) in [
+        (body(dry_run, "{}"), "billing"),
+        (body("{}", r#"{"sku":"a"},{"\ud83d":1}"#), "items[1]"),
+    ] {
+        let error = Notice::read(body.as_bytes()).unwrap_err();
+        assert_eq!(error, ReadError::Name(path.to_owned()));
+        assert_eq!(error.park_reason(), order::ParkReason::Unreadable);
+    }
+    // Where nobody looks it does no harm, and nobody is refused for a note.
+    let unread = body("{}", r#"{"sku":"a","note":{"\ud83d":"\ud83d"}}"#);
+    assert!(Notice::read(unread.as_bytes()).is_ok());
+}
+
 #[test]
 fn either_sandbox_mark_counts() {
     let sandbox = |mode: Value, dry_run: Value| {
