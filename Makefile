@@ -22,9 +22,11 @@ coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: run-cluster ## Start servers and every role, play one order through, serve until Ctrl-C
+run: rust ## Run every role in one process on one file, play one order through, serve until Ctrl-C
+	@cargo build --release --locked --bin grantline
+	@cargo run --quiet --release --locked --bin grantline -- serve --play
 
-run-cluster: rust ## The same on RabbitMQ, Redis and PostgreSQL
+run-cluster: rust ## The same on RabbitMQ, Redis and PostgreSQL, started if no URLs are given
 	@cargo build --release --locked --bin grantline
 	@deploy/stack/with.sh deploy/stack/run.sh
 

@@ -12,4 +12,4 @@ export GRANTLINE__BROKER__MANAGEMENT_URL=${RABBITMQ_API_URL:?is not set}
 export GRANTLINE__CLAIM__URL=${REDIS_URL:?is not set}
 
 cargo run --quiet --release --locked --bin grantline -- migrate
-exec cargo run --quiet --release --locked --bin grantline -- serve --demo
+exec cargo run --quiet --release --locked --bin grantline -- serve --play

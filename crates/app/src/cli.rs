@@ -5,7 +5,6 @@ mod play;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use rehearsal::Instance;
 use task::Lane;
 
 pub(crate) use play::{Play, TargetArgs};
@@ -25,7 +24,8 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run every role in one process.
+    /// Run every role in one process. With nothing configured: on loopback, in one file, with
+    /// a demo project.
     Serve(Serve),
     /// Receive Xsolla's webhooks: verify, answer questions, enqueue.
     Ingress,
@@ -47,13 +47,13 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Add a demo project with secrets of its own, play one order through and show each
-    /// step. Refused where projects are configured.
+    /// Folder of the demo project that is served while no project is configured: its file,
+    /// its secrets, and where `grantline play` finds it.
+    #[arg(long, value_name = "FOLDER", default_value = "grantline-data")]
+    pub(crate) data: PathBuf,
+    /// Play one order through the demo project first and show each step.
     #[arg(long)]
-    pub(crate) demo: bool,
-    /// Where the demo says how it can be reached; `grantline play` looks there.
-    #[arg(long, value_name = "FILE", requires = "demo", default_value = Instance::DEFAULT_PATH)]
-    pub(crate) instance: PathBuf,
+    pub(crate) play: bool,
 }
 
 #[derive(Debug, Args)]

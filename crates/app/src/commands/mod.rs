@@ -26,8 +26,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
         }
         Command::Play(play) => runtime()?.block_on(play::run(&play)),
-        Command::Serve(serve) if serve.demo => serve::demo(config, &serve.instance),
-        Command::Serve(_) => serve::roles(&Roles::all(), &load(config)?.value),
+        Command::Serve(serve) => serve::serve(&serve, config),
         Command::Ingress => serve::roles(&Roles::ingress(), &load(config)?.value),
         Command::Worker(worker) => serve::roles(&Roles::worker(worker.kinds), &load(config)?.value),
         Command::Publisher => serve::roles(&Roles::publisher(), &load(config)?.value),

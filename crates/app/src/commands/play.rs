@@ -156,12 +156,12 @@ fn alone(url: &str, secret: Secret) -> Target {
 
 fn instance(path: &Path) -> anyhow::Result<(Target, i64)> {
     let instance = Instance::read(path).with_context(|| {
-        "no running instance is known here; start one in this folder with `grantline serve \
-         --demo`, or name one with --webhook-url and --secret-file"
+        "no running instance is known here; start one in this folder with `grantline serve`, \
+         or name one with --webhook-url and --secret-file"
     })?;
     let target = instance.target(path).with_context(|| {
-        "the instance has ended, or belongs to another user; start one with `grantline serve \
-         --demo`"
+        "the instance has ended, or belongs to another user; start one with \
+         `grantline serve`"
     })?;
     Ok((target, instance.project))
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use lifecycle::Lifecycle;
 
+use crate::cli::Serve;
 use crate::configuration::{Configuration, Sources};
 use crate::demo::Demo;
 use crate::roles::{Roles, Running};
@@ -19,35 +20,51 @@ pub(crate) fn roles(roles: &Roles, config: &Configuration) -> anyhow::Result<Exi
     })
 }
 
-/// Runs every role with a demo project and plays one order through them.
-/// `instance` is the file that says how it can be reached.
-pub(crate) fn demo(config: Option<&Path>, instance: &Path) -> anyhow::Result<ExitCode> {
-    let demo = Demo::new(instance)?;
-    let Sources { file, environment } = super::sources(config)?;
+/// Runs every role: as configured, or with a demo project where nothing is.
+pub(crate) fn serve(serve: &Serve, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let sources = super::sources(config)?;
+    if Demo::is_wanted(&sources) {
+        return demo(serve, sources.environment);
+    }
     anyhow::ensure!(
-        file.is_none(),
-        "`--demo` brings a configuration of its own; leave out `--config`"
+        !serve.play,
+        "`--play` plays an order of the demo project, and here is a configuration; leave it out \
+         and use `grantline play --webhook-url … --secret-file …`"
     );
-    let sources = Sources {
-        file: Some(demo.configuration()),
+    roles(&Roles::all(), &Configuration::load(&sources)?.value)
+}
+
+fn demo(serve: &Serve, environment: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
+    let demo = Demo::new(&serve.data)?;
+    let mut sources = Sources {
+        file: None,
         environment,
     };
+    sources.file = Some(demo.configuration(&sources));
     let config = Configuration::load(&sources)?.value;
     super::runtime()?.block_on(async {
         let lifecycle = Lifecycle::new();
         lifecycle.listen_for_signals()?;
         let running = Roles::all().start(&config, &lifecycle).await?;
-        let played = lifecycle
+        let shown = lifecycle
             .drain_token()
-            .run_until_cancelled(demo.play(&running))
+            .run_until_cancelled(show(&demo, &running, serve.play))
             .await;
-        if let Some(Err(error)) = played {
+        if let Some(Err(error)) = shown {
             lifecycle.drain();
             finish(running, &lifecycle).await;
             return Err(error);
         }
         Ok(finish(running, &lifecycle).await)
     })
+}
+
+async fn show(demo: &Demo, running: &Running, play: bool) -> anyhow::Result<()> {
+    demo.announce(running.addresses)?;
+    if play {
+        demo.play(running).await?;
+    }
+    demo.say_what_next(running.addresses)
 }
 
 async fn finish(running: Running, lifecycle: &Lifecycle) -> ExitCode {

@@ -1,10 +1,10 @@
-//! A project to try things with: secrets of its own, one order played through, and what to
-//! try next.
+//! A project to try things with while nothing is configured: secrets of its own, one order
+//! played through, and what to try next.
 
-use std::fs::{self, Permissions};
+mod folder;
+
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,76 +13,58 @@ use broker::Link;
 use rehearsal::{Instance, Pace, Purchase, Scenario};
 
 use crate::commands::play;
-use crate::configuration::File;
+use crate::configuration::{File, Sources};
 use crate::printer::{Printer, Style};
 use crate::roles::{Addresses, Running};
+use folder::Folder;
 
 const PROJECT: i64 = 44_056;
 const LOGIN_PROJECT: &str = "00000000-0000-4000-8000-000000044056";
 const ISSUER: &str = "https://login.xsolla.com";
 const PLAYER: &str = "mira";
 
+/// The embedded stack's file in the demo's folder.
+const FILE: &str = "grantline.db";
+/// Where an instance says how it can be reached, in its folder.
+const INSTANCE: &str = "instance.toml";
+
 /// How long the servers may take to become usable.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an answer or a status of the order may take.
 const STEP_LIMIT: Duration = Duration::from_secs(10);
 
-/// The demo project's secrets, in a folder that goes when this is dropped; the instance file
-/// goes with it.
+/// The demo project. Its instance file goes when this is dropped; its folder stays.
 pub(crate) struct Demo {
-    folder: PathBuf,
-    instance_file: PathBuf,
-    webhook_secret: String,
-    login_secret: String,
-    api_key: String,
+    folder: Folder,
 }
 
 impl Demo {
-    /// Draws new secrets. `instance_file` will say how the demo can be reached.
-    pub(crate) fn new(instance_file: &Path) -> anyhow::Result<Self> {
-        let draw = || {
-            format!(
-                "{:032x}{:032x}",
-                rand::random::<u128>(),
-                rand::random::<u128>()
-            )
-        };
-        let folder =
-            std::env::temp_dir().join(format!("grantline-demo-{:016x}", rand::random::<u64>()));
-        let demo = Self {
-            folder,
-            instance_file: instance_file.to_owned(),
-            webhook_secret: draw(),
-            login_secret: draw(),
-            api_key: draw(),
-        };
-        let context = || {
-            format!(
-                "cannot write the demo's secrets to {}",
-                demo.folder.display()
-            )
-        };
-        demo.write_secrets().with_context(context)?;
-        Ok(demo)
+    /// Whether nothing says what to serve: no file, and no project in the environment.
+    pub(crate) fn is_wanted(sources: &Sources) -> bool {
+        sources.file.is_none() && !names(sources, "PROJECTS")
     }
 
-    fn write_secrets(&self) -> io::Result<()> {
-        fs::create_dir(&self.folder)?;
-        fs::set_permissions(&self.folder, Permissions::from_mode(0o700))?;
-        fs::write(self.path("webhook.secret"), &self.webhook_secret)?;
-        fs::write(self.path("login.secret"), &self.login_secret)?;
-        fs::write(self.path("api.key"), &self.api_key)
+    /// Opens the folder `data` and makes it where there is none.
+    pub(crate) fn new(data: &Path) -> anyhow::Result<Self> {
+        let folder = Folder::open(data)?;
+        Ok(Self { folder })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    /// The configuration of the demo project. Only the servers are missing.
-    pub(crate) fn configuration(&self) -> File {
-        let quoted = |name| toml::Value::String(self.path(name).display().to_string());
+    /// The configuration of the demo project: on a file in its folder, unless the
+    /// environment in `sources` names servers or another file.
+    pub(crate) fn configuration(&self, sources: &Sources) -> File {
+        let quoted =
+            |name| toml::Value::String(self.folder.join(name).display().to_string()).to_string();
+        let has_stack = ["LEDGER", "BROKER", "EMBEDDED"]
+            .iter()
+            .any(|section| names(sources, section));
+        let stack = if has_stack {
+            String::new()
+        } else {
+            format!("[embedded]\nfile = {}\n\n", quoted(FILE))
+        };
         let text = format!(
-            "[projects.{PROJECT}]\nwebhook_secrets_file = [{}]\n\n\
+            "{stack}[projects.{PROJECT}]\nwebhook_secrets_file = [{}]\n\n\
              [projects.{PROJECT}.publisher]\nalgorithm = \"HS256\"\nsecret_file = {}\n\
              login_project_id = \"{LOGIN_PROJECT}\"\n\n\
              [api]\nlisten = \"127.0.0.1:8082\"\n\n\
@@ -91,17 +73,38 @@ impl Demo {
              [publisher]\nlisten = \"127.0.0.1:8081\"\n\n\
              [admin]\nlisten = \"127.0.0.1:9090\"\n\n\
              [telemetry]\nlevel = \"warn\"\n",
-            quoted("webhook.secret"),
-            quoted("login.secret"),
-            quoted("api.key"),
+            quoted(Folder::WEBHOOK_SECRET),
+            quoted(Folder::LOGIN_SECRET),
+            quoted(Folder::API_KEY),
         );
         File {
-            path: self.path("grantline.toml"),
+            path: self.folder.join("the demo's configuration"),
             text,
         }
     }
 
-    /// Plays one order through and says what to try next.
+    /// Leaves word of how the demo can be reached, and says it.
+    pub(crate) fn announce(&self, at: Addresses) -> anyhow::Result<()> {
+        let instance = self.instance(at)?;
+        instance.write(&self.folder.join(INSTANCE))?;
+        writeln!(
+            io::stdout(),
+            "\nA demo project is served, for nothing is configured.\n\n\
+             webhooks   {webhooks}\n\
+             clients    ws://{publisher}/connection/websocket\n\
+             api        http://{api}/v1/projects/{PROJECT}/…\n\
+             metrics    http://{admin}/metrics\n\
+             data       {data}",
+            webhooks = instance.webhook_url,
+            publisher = shown(at.publisher),
+            api = shown(at.api),
+            admin = at.admin,
+            data = shortest(&self.folder.join("")).display(),
+        )?;
+        Ok(())
+    }
+
+    /// Plays one order through, step by step on standard output.
     pub(crate) async fn play(&self, running: &Running) -> anyhow::Result<()> {
         let connected = |state: &broker::State| state.publishing == Link::Connected;
         let mut state = running.stack.broker.state();
@@ -114,8 +117,7 @@ impl Demo {
             reason(&running.stack.broker)
         );
         let instance = self.instance(running.addresses)?;
-        instance.write(&self.instance_file)?;
-        let target = instance.target(&self.instance_file)?;
+        let target = instance.target(&self.folder.join(INSTANCE))?;
         let purchase = Purchase::draw(PROJECT, PLAYER);
         let script = Scenario::Paid.script(&purchase, &[], target.views())?;
         let pace = Pace {
@@ -127,7 +129,7 @@ impl Demo {
         let mut printer = Printer::new(out, Style::of_standard_output());
         let all_met = play::show(&script, &target, pace, &mut printer).await?;
         ensure!(all_met, "the order did not come through as expected");
-        self.say_what_next(running.addresses)
+        Ok(())
     }
 
     /// How the demo can be reached.
@@ -140,46 +142,49 @@ impl Demo {
         Ok(Instance {
             project: PROJECT,
             webhook_url: format!("{ingress}/webhooks/xsolla/{PROJECT}"),
-            webhook_secret_file: self.path("webhook.secret"),
+            webhook_secret_file: self.folder.join(Folder::WEBHOOK_SECRET),
             client_url: url(at.publisher, "publisher")?,
-            login_secret_file: self.path("login.secret"),
+            login_secret_file: self.folder.join(Folder::LOGIN_SECRET),
             login_project: LOGIN_PROJECT.to_owned(),
             issuer: ISSUER.to_owned(),
             api_url: url(at.api, "api")?,
-            api_key_file: self.path("api.key"),
+            api_key_file: self.folder.join(Folder::API_KEY),
         })
     }
 
-    fn say_what_next(&self, at: Addresses) -> anyhow::Result<()> {
-        let body = self.path("order_paid.json");
+    /// What to try next, in the words to type.
+    pub(crate) fn say_what_next(&self, at: Addresses) -> anyhow::Result<()> {
         let next = Purchase::draw(PROJECT, PLAYER);
-        fs::write(&body, next.order_paid_combined().to_string())?;
+        let body = self
+            .folder
+            .write("order_paid.json", &next.order_paid_combined().to_string())?;
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("grantline"));
-        let program = shortest(&program);
-        let (secret, key) = (self.path("webhook.secret"), self.path("api.key"));
-        let (body, secret, key) = (body.display(), secret.display(), key.display());
+        let shown_path = |path: &Path| shortest(path).display().to_string();
+        let data = shown_path(&self.folder.join(INSTANCE));
+        // The one default that needs no word.
+        let instance = if Path::new(&data) == Path::new(Instance::DEFAULT_PATH) {
+            String::new()
+        } else {
+            format!(" --instance {data}")
+        };
         writeln!(
             io::stdout(),
-            "\nEvery role goes on serving. From another terminal in this folder:\n\n  \
-             {program} play refund\n  \
-             {program} play duplicate\n  \
-             {program} play --help\n\n\
-             Or send the next order yourself, as often as you like: it is granted once. A changed\n\
-             `order.id` and `transaction.id` make it another one.\n\n  \
+            "\nNext, from another terminal in this folder:\n\n  \
+             {program} play refund{instance}\n\n  \
              curl -i http://{ingress}/webhooks/xsolla/{PROJECT} -H 'content-type: application/json' \\\n    \
              -H \"authorization: $({program} sign --secret-file {secret} {body})\" \\\n    \
              --data-binary @{body}\n\n  \
              curl -s http://{api}/v1/projects/{PROJECT}/players/{PLAYER}/inventory \\\n    \
              -H \"authorization: Bearer $(cat {key})\"\n\n\
-             webhooks   http://{ingress}/webhooks/xsolla/{PROJECT}\n\
-             clients    ws://{publisher}/connection/websocket\n\
-             api        http://{api}/v1/projects/{PROJECT}/…\n\
-             metrics    http://{admin}/metrics\n\nCtrl-C stops everything.\n",
+             The first plays another story (`{program} play --help` names them all), the second sends\n\
+             an order that is granted once however often you send it, the third shows what\n\
+             the player has. Ctrl-C stops everything; the data stays.\n",
+            program = shown_path(&program),
+            secret = shown_path(&self.folder.join(Folder::WEBHOOK_SECRET)),
+            key = shown_path(&self.folder.join(Folder::API_KEY)),
+            body = shown_path(&body),
             ingress = shown(at.ingress),
-            publisher = shown(at.publisher),
             api = shown(at.api),
-            admin = at.admin,
-            program = program.display(),
         )?;
         Ok(())
     }
@@ -187,14 +192,18 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        // Another demo may have left its own file there since.
-        let left = Instance::read(&self.instance_file);
-        if left.is_ok_and(|left| left.webhook_secret_file == self.path("webhook.secret")) {
-            let _ = fs::remove_file(&self.instance_file);
-        }
-        // What cannot be removed is of no use to anybody once the process is gone.
-        let _ = fs::remove_dir_all(&self.folder);
+        // A file that stays names ports where nobody listens: `grantline play` says so.
+        let _ = std::fs::remove_file(self.folder.join(INSTANCE));
     }
+}
+
+/// Whether the environment sets a key of this section.
+fn names(sources: &Sources, section: &str) -> bool {
+    let prefix = format!("GRANTLINE__{section}__");
+    sources
+        .environment
+        .iter()
+        .any(|(name, _)| name.to_ascii_uppercase().starts_with(&prefix))
 }
 
 fn reason(broker: &broker::Broker) -> String {
