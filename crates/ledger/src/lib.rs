@@ -15,12 +15,14 @@ mod decide;
 mod entry;
 mod error;
 mod postgres;
+mod quarantine;
 mod view;
 
 pub use config::Config;
 pub use entry::{Booked, Conflict, Entry, NoOp, Notice, Outcome, Verdict};
 pub use error::{Disposition, LedgerError, SchemaError};
 pub use postgres::Ledger;
+pub use quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
 pub use view::{
     BookingView, ConflictView, LineView, NoticeView, OrderStatus, OrderView, ParkedBody,
     ParkedFilter, ParkedView, Stream, StreamRow, TransactionView,

@@ -7,6 +7,7 @@ mod notices;
 mod orders;
 mod parked;
 mod players;
+mod quarantine;
 mod rows;
 mod streams;
 mod transactions;

@@ -7,6 +7,7 @@ mod concurrent;
 mod notices;
 mod orders;
 mod parked;
+mod quarantine;
 mod random;
 mod schema;
 mod streams;

@@ -1,0 +1,216 @@
+//! `quarantine`: what no secret fits yet. Ciphertext comes in and goes out.
+//!
+//! Every call is one statement: a webhook's answer may be dropped at any time, and a
+//! statement of its own leaves no transaction behind.
+
+use std::collections::BTreeMap;
+
+use order::ProjectId;
+use time::OffsetDateTime;
+
+use super::Ledger;
+use super::rows::{number, unreadable};
+use crate::LedgerError;
+use crate::quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
+
+/// Bodies read at once: with the largest ones, a few megabytes.
+const PAGE_ROWS: i64 = 16;
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    id: i64,
+    digest: Vec<u8>,
+    sealed: Vec<u8>,
+    received_at: OffsetDateTime,
+}
+
+impl Ledger {
+    /// Keeps a body while there is room. A body that is there already is not kept twice,
+    /// and takes the place of its likeness that was unreadable or sealed with another key.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn quarantine(
+        &self,
+        body: &SealedBody,
+        room: QuarantineRoom,
+    ) -> Result<Custody, LedgerError> {
+        let (added, known, has_room): (bool, bool, bool) = sqlx::query_as(
+            "WITH used AS MATERIALIZED (
+                 SELECT count(*) < $7 AND coalesce(sum(octet_length(sealed)), 0) + octet_length($4::bytea) <= $8
+                        AS has_room
+                 FROM quarantine WHERE project = $1
+             ), known AS MATERIALIZED (
+                 SELECT EXISTS (SELECT FROM quarantine WHERE project = $1 AND digest = $2) AS is_known
+             ), added AS (
+                 INSERT INTO quarantine (project, digest, key_id, sealed, received_at, expires_at)
+                 SELECT $1, $2, $3, $4, $5, $6 FROM used, known WHERE has_room OR is_known
+                 ON CONFLICT (project, digest) DO UPDATE
+                 SET key_id = excluded.key_id, sealed = excluded.sealed,
+                     taken_until = NULL, unreadable_at = NULL
+                 WHERE quarantine.unreadable_at IS NOT NULL OR quarantine.key_id <> excluded.key_id
+                 RETURNING id
+             )
+             SELECT EXISTS (SELECT FROM added), is_known, has_room FROM used, known",
+        )
+        .bind(body.project.get())
+        .bind(body.digest.as_slice())
+        .bind(body.key.as_slice())
+        .bind(body.sealed.as_slice())
+        .bind(body.received_at)
+        .bind(body.expires_at)
+        .bind(i64::from(room.bodies))
+        .bind(i64::try_from(room.bytes).unwrap_or(i64::MAX))
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(match (added, known, has_room) {
+            (true, _, _) => Custody::Kept,
+            // With room and nothing added, another process has just kept the same body.
+            (false, true, _) | (false, false, true) => Custody::Known,
+            (false, false, false) => Custody::Full,
+        })
+    }
+
+    /// Bodies after `after` that `key` sealed, oldest first: a few at a time, none only at
+    /// the end. Leaves out what is being put on the queue and what could not be opened.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn quarantined(
+        &self,
+        project: ProjectId,
+        key: [u8; 8],
+        after: QuarantineId,
+        at: OffsetDateTime,
+    ) -> Result<Vec<QuarantinedBody>, LedgerError> {
+        let found: Vec<Found> = sqlx::query_as(
+            "SELECT id, digest, sealed, received_at FROM quarantine
+             WHERE project = $1 AND key_id = $2 AND id > $3 AND unreadable_at IS NULL
+               AND (taken_until IS NULL OR taken_until <= $4)
+             ORDER BY id LIMIT $5",
+        )
+        .bind(project.get())
+        .bind(key.as_slice())
+        .bind(after.0)
+        .bind(at)
+        .bind(PAGE_ROWS)
+        .fetch_all(&self.pool)
+        .await?;
+        found.into_iter().map(Found::body).collect()
+    }
+
+    /// Takes a body until then, for putting it on the queue. `false` when another process
+    /// has taken it, or has done with it.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn take_quarantined(
+        &self,
+        id: QuarantineId,
+        at: OffsetDateTime,
+        until: OffsetDateTime,
+    ) -> Result<bool, LedgerError> {
+        let taken = sqlx::query(
+            "UPDATE quarantine SET taken_until = $3
+             WHERE id = $1 AND (taken_until IS NULL OR taken_until <= $2)",
+        )
+        .bind(id.0)
+        .bind(at)
+        .bind(until)
+        .execute(&self.pool)
+        .await?;
+        Ok(taken.rows_affected() == 1)
+    }
+
+    /// Puts back a body that was taken.
+    ///
+    /// # Errors
+    /// When the database is not available; then it is free when its time is over.
+    pub async fn put_back_quarantined(&self, id: QuarantineId) -> Result<(), LedgerError> {
+        sqlx::query("UPDATE quarantine SET taken_until = NULL WHERE id = $1")
+            .bind(id.0)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes a body that is on the queue.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn release_quarantined(&self, id: QuarantineId) -> Result<(), LedgerError> {
+        sqlx::query("DELETE FROM quarantine WHERE id = $1")
+            .bind(id.0)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that a body cannot be opened with the key that it names. It is not read again
+    /// and stays until it expires. `false` when that was known.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn quarantined_is_unreadable(
+        &self,
+        id: QuarantineId,
+        at: OffsetDateTime,
+    ) -> Result<bool, LedgerError> {
+        let noted = sqlx::query(
+            "UPDATE quarantine SET unreadable_at = $2 WHERE id = $1 AND unreadable_at IS NULL",
+        )
+        .bind(id.0)
+        .bind(at)
+        .execute(&self.pool)
+        .await?;
+        Ok(noted.rows_affected() == 1)
+    }
+
+    /// Gives up what has expired, of every project. Says how many bodies of which.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn expire_quarantined(
+        &self,
+        at: OffsetDateTime,
+    ) -> Result<BTreeMap<ProjectId, u64>, LedgerError> {
+        let projects: Vec<i64> =
+            sqlx::query_scalar("DELETE FROM quarantine WHERE expires_at <= $1 RETURNING project")
+                .bind(at)
+                .fetch_all(&self.pool)
+                .await?;
+        let mut expired = BTreeMap::new();
+        for project in projects {
+            *expired
+                .entry(number("quarantine.project", project)?)
+                .or_default() += 1;
+        }
+        Ok(expired)
+    }
+
+    /// How many bodies of a project are in the quarantine.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn quarantine_size(&self, project: ProjectId) -> Result<u64, LedgerError> {
+        let bodies: i64 = sqlx::query_scalar("SELECT count(*) FROM quarantine WHERE project = $1")
+            .bind(project.get())
+            .fetch_one(&self.pool)
+            .await?;
+        number("quarantine count", bodies)
+    }
+}
+
+impl Found {
+    fn body(self) -> Result<QuarantinedBody, LedgerError> {
+        let digest = self.digest.try_into().map_err(|found: Vec<u8>| {
+            unreadable("quarantine.digest", format!("{} bytes", found.len()))
+        })?;
+        Ok(QuarantinedBody {
+            id: QuarantineId(self.id),
+            digest,
+            sealed: self.sealed,
+            received_at: self.received_at,
+        })
+    }
+}
