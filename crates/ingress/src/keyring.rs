@@ -1,5 +1,6 @@
 //! The webhook secrets of one project.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use secret::{Revealed, Secret};
@@ -70,19 +71,34 @@ impl Keyring {
     /// The configuration key of the secret that `body` was signed with.
     pub(crate) fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<&str, SignatureFault> {
         let digest = Self::digest(headers)?;
-        let secrets: Vec<Revealed> = self.0.iter().map(|slot| slot.secret.reveal()).collect();
-        let matched = verify(
-            body,
-            &digest,
-            secrets.iter().map(|secret| secret.as_bytes()),
-        );
-        matched
-            .and_then(|index| self.0.get(index))
-            .map(|slot| slot.label.as_str())
-            .ok_or(SignatureFault::Mismatch)
+        self.fitting(body, &digest).ok_or(SignatureFault::Mismatch)
     }
 
-    fn digest(headers: &HeaderMap) -> Result<Digest, SignatureFault> {
+    /// The configuration key of the secret that gives `digest` with `body`.
+    pub(crate) fn fitting(&self, body: &[u8], digest: &Digest) -> Option<&str> {
+        let secrets = self.revealed();
+        let secrets = secrets.iter().map(|secret| secret.as_bytes());
+        let matched = verify(body, digest, secrets)?;
+        self.0.get(matched).map(|slot| slot.label.as_str())
+    }
+
+    /// Differs when any secret does. For this process's memory alone.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        let mut over = Context::new(&SHA256);
+        for secret in self.revealed() {
+            over.update(&secret.len().to_be_bytes());
+            over.update(secret.as_bytes());
+        }
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(over.finish().as_ref());
+        fingerprint
+    }
+
+    fn revealed(&self) -> Vec<Revealed> {
+        self.0.iter().map(|slot| slot.secret.reveal()).collect()
+    }
+
+    pub(crate) fn digest(headers: &HeaderMap) -> Result<Digest, SignatureFault> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = values.next().ok_or(SignatureFault::Missing)?;
         // Which of two would count is anybody's guess, a proxy's in front included.
@@ -133,6 +149,27 @@ mod tests {
             keyring.verify(&signed("other"), BODY),
             Err(SignatureFault::Mismatch)
         );
+    }
+
+    #[test]
+    fn the_fingerprint_differs_with_any_secret_and_any_border_between_them() {
+        let of = |webhook: &[&str], order: &[&str]| {
+            let secrets = |list: &[&str]| list.iter().copied().map(secret).collect();
+            Keyring::new(secrets(webhook), secrets(order)).fingerprint()
+        };
+        assert_eq!(of(&["new", "old"], &["a"]), of(&["new", "old"], &["a"]));
+        for (webhook, order) in [
+            (&["new"][..], &["a"][..]),
+            (&["new", "old"], &["b"]),
+            (&["new", "ol"], &["da"]),
+            (&["newold"], &["a"]),
+        ] {
+            assert_ne!(
+                of(webhook, order),
+                of(&["new", "old"], &["a"]),
+                "{webhook:?}"
+            );
+        }
     }
 
     #[test]

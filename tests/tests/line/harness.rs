@@ -349,6 +349,7 @@ impl Roles {
             players: ingress::Players::default(),
             studio: None,
             web_shop: ingress::WebShop::default(),
+            quarantine: ingress::Quarantine::default(),
         };
         let lifecycle = self.lifecycle.clone();
         self.lifecycle.supervise("ingress", async move {
