@@ -10,4 +10,5 @@ mod notices;
 mod operators;
 mod outages;
 mod samples;
+mod secret_exchange;
 mod sequences;
