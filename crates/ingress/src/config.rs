@@ -179,10 +179,10 @@ pub struct WebShop {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quarantine {
-    /// Whether its body is kept, encrypted, until a configured secret fits it; the answer is
-    /// then 503. Otherwise it is 400, which Xsolla takes as final. Needs `key` and
-    /// `ingress.sources`. Off with a key set takes nothing new and still replays what is
-    /// there.
+    /// Whether the body of a webhook from `ingress.sources` that no secret fits is kept,
+    /// encrypted, until one does, and answered 503. Otherwise the answer is 400, which Xsolla
+    /// takes as final. Needs `key` and `ingress.sources`. Off with a key set takes nothing
+    /// new and still replays what is there.
     #[serde(default)]
     pub enabled: bool,
     /// Encrypts the bodies: 32 random bytes, as 64 hexadecimal digits or as base64. What

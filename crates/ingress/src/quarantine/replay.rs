@@ -28,7 +28,7 @@ use crate::receive::into_task;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often all bodies are looked at, whether or not a secret has changed.
 const ALL_EVERY: Duration = Duration::from_mins(1);
-/// Longer than a confirm may take; over when the process that took a body has died.
+/// Longer than a confirm takes; should one take longer still, the body is queued twice.
 const TAKEN_FOR: time::Duration = time::Duration::seconds(30);
 
 /// The task of one process for all its projects.

@@ -354,8 +354,7 @@ async fn nothing_leaves_the_quarantine_before_the_broker_has_confirmed_it() {
     let line = scene
         .serve(|setup| {
             setup.broker = broker::Config {
-                confirm_timeout: Duration::from_millis(300),
-                heartbeat: Duration::from_secs(1),
+                confirm_timeout: Duration::from_secs(5),
                 ..scene.vhost.config_through(&proxy)
             };
         })

@@ -107,7 +107,7 @@ async fn one_process_at_a_time_takes_a_body_and_its_time_ends() {
 
     assert!(take(later).await.unwrap());
     ledger.put_back_quarantined(kept.id).await.unwrap();
-    assert_eq!(waiting(&ledger).await, [kept.clone()]);
+    assert_eq!(waiting(&ledger).await, std::slice::from_ref(&kept));
 
     assert!(take(noon()).await.unwrap());
     ledger.release_quarantined(kept.id).await.unwrap();
