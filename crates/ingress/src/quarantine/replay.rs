@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::Broker;
+use broker::{Broker, PublishError};
 use bytes::Bytes;
 use ledger::{Ledger, LedgerError, QuarantineId, QuarantinedBody};
 use task::MessageId;
@@ -52,14 +52,14 @@ struct Ward {
     looked_to: QuarantineId,
     all_at: Instant,
     key_fault: Option<KeyFault>,
+    is_halted: bool,
 }
 
 /// Whether the next body may be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
     On,
     /// The broker takes nothing: this body is the next one again.
-    Halt,
+    Halt(PublishError),
 }
 
 impl Replay {
@@ -76,6 +76,7 @@ impl Replay {
             looked_to: QuarantineId::default(),
             all_at: Instant::now(),
             key_fault: None,
+            is_halted: false,
         });
         Self {
             wards: wards.collect(),
@@ -146,11 +147,25 @@ impl Ward {
             }
             for body in page {
                 let id = body.id;
-                if self.look_at(desk, &key, body).await? == Pace::Halt {
+                if let Pace::Halt(error) = self.look_at(desk, &key, body).await? {
+                    self.halt(&error);
                     return Ok(());
                 }
+                self.is_halted = false;
                 self.looked_to = id;
             }
+        }
+    }
+
+    /// Says once per outage that the broker takes nothing.
+    fn halt(&mut self, error: &PublishError) {
+        if !self.is_halted {
+            self.is_halted = true;
+            tracing::error!(
+                project = self.quarantine.project.get(),
+                error = error as &dyn std::error::Error,
+                "Replay from quarantine waits for the broker"
+            );
         }
     }
 
@@ -237,13 +252,8 @@ impl Ward {
         }
         let task = into_task(project, glance, MessageId::of(&body), received_at, body);
         if let Err(error) = desk.broker.publish(&task).await {
-            tracing::warn!(
-                project = project.get(),
-                error = &error as &dyn std::error::Error,
-                "Replay from quarantine waits"
-            );
             desk.ledger.put_back_quarantined(id).await?;
-            return Ok(Pace::Halt);
+            return Ok(Pace::Halt(error));
         }
         // Only after the confirm: until then this is the only place where the body is.
         desk.ledger.release_quarantined(id).await?;
