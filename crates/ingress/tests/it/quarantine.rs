@@ -210,7 +210,9 @@ async fn nothing_else_is_kept() {
     ] {
         let line = scene.serve(change).await;
         assert_eq!(post_new(&line, &body).await.brief(), bad_signature());
+        line.broker.close().await;
     }
+    line.broker.close().await;
     assert_eq!(scene.kept().await, 0);
 }
 
@@ -245,6 +247,7 @@ async fn another_process_replays_what_one_has_kept_even_with_the_switch_off() {
     let scene = Scene::new("restart").await;
     let line = scene.serve(|_| {}).await;
     post_new(&line, &order(1)).await;
+    line.broker.close().await;
     line.stop().await;
     let line = scene
         .serve(|setup| {
