@@ -3,7 +3,7 @@
 CREATE TABLE quarantine (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     project        bigint NOT NULL,
-    digest         bytea NOT NULL,    -- the signature it came with
+    digest         bytea NOT NULL CHECK (octet_length(digest) = 20), -- the signature it came with
     key_id         bytea NOT NULL,    -- names the key that sealed it, tells nothing about it
     sealed         bytea NOT NULL,
     received_at    timestamptz NOT NULL,

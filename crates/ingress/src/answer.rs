@@ -35,7 +35,8 @@ impl Question {
     /// whatever they say.
     pub(crate) const fn of(kind: &Kind) -> Option<Self> {
         match kind {
-            Kind::UserValidation => Some(Self::UserValidation),
+            // The second is a publisher's own Web Store on top of Xsolla; it asks the same.
+            Kind::UserValidation | Kind::WebStoreUserValidation => Some(Self::UserValidation),
             Kind::UserSearch => Some(Self::UserSearch),
             Kind::PartnerSideCatalog => Some(Self::Catalogue),
             Kind::GetPincode => Some(Self::Pincode),
@@ -58,7 +59,6 @@ impl Question {
             | Kind::UserBalanceOperation
             | Kind::UpgradeRefund
             | Kind::KeysAvailability
-            | Kind::WebStoreUserValidation
             | Kind::WebStorePaymentValidation
             | Kind::Other(_)
             | Kind::Unreadable => None,

@@ -24,8 +24,6 @@ struct Slot {
 pub(crate) enum SignatureFault {
     #[error("there is no Authorization header")]
     Missing,
-    #[error("there is more than one Authorization header")]
-    Several,
     #[error("the Authorization header is not text")]
     NotText,
     #[error("the Authorization header holds no signature")]
@@ -39,7 +37,6 @@ impl SignatureFault {
     pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::Several => "several",
             Self::NotText | Self::Malformed(_) => "malformed",
             Self::Mismatch => "mismatch",
         }
@@ -69,17 +66,27 @@ impl Keyring {
     }
 
     /// The configuration key of the secret that `body` was signed with.
+    ///
+    /// A proxy in front may add an `Authorization` header of its own, and refusing a signed
+    /// order for that would be final: any one that holds will do.
     pub(crate) fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<&str, SignatureFault> {
-        let digest = Self::digest(headers)?;
-        self.fitting(body, &digest).ok_or(SignatureFault::Mismatch)
+        let secrets = self.revealed();
+        let mut fault = SignatureFault::Missing;
+        for digest in digests(headers) {
+            fault = match digest.map(|digest| self.matched(&secrets, body, &digest)) {
+                Ok(Some(slot)) => return Ok(slot),
+                // The only one of the faults that the sender's next attempt may mend.
+                Ok(None) => SignatureFault::Mismatch,
+                Err(_) if fault == SignatureFault::Mismatch => fault,
+                Err(unreadable) => unreadable,
+            };
+        }
+        Err(fault)
     }
 
     /// The configuration key of the secret that gives `digest` with `body`.
     pub(crate) fn fitting(&self, body: &[u8], digest: &Digest) -> Option<&str> {
-        let secrets = self.revealed();
-        let secrets = secrets.iter().map(|secret| secret.as_bytes());
-        let matched = verify(body, digest, secrets)?;
-        self.0.get(matched).map(|slot| slot.label.as_str())
+        self.matched(&self.revealed(), body, digest)
     }
 
     /// Differs when any secret does. For this process's memory alone.
@@ -98,16 +105,19 @@ impl Keyring {
         self.0.iter().map(|slot| slot.secret.reveal()).collect()
     }
 
-    pub(crate) fn digest(headers: &HeaderMap) -> Result<Digest, SignatureFault> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let value = values.next().ok_or(SignatureFault::Missing)?;
-        // Which of two would count is anybody's guess, a proxy's in front included.
-        if values.next().is_some() {
-            return Err(SignatureFault::Several);
-        }
+    fn matched(&self, secrets: &[Revealed], body: &[u8], digest: &Digest) -> Option<&str> {
+        let secrets = secrets.iter().map(|secret| secret.as_bytes());
+        let matched = verify(body, digest, secrets)?;
+        self.0.get(matched).map(|slot| slot.label.as_str())
+    }
+}
+
+/// What each `Authorization` header says, in their order.
+pub(crate) fn digests(headers: &HeaderMap) -> impl Iterator<Item = Result<Digest, SignatureFault>> {
+    headers.get_all(AUTHORIZATION).iter().map(|value| {
         let value = value.to_str().map_err(|_| SignatureFault::NotText)?;
         Digest::from_header(value).map_err(SignatureFault::Malformed)
-    }
+    })
 }
 
 #[cfg(test)]
@@ -173,17 +183,34 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_readable_header_is_wanted() {
+    fn one_header_that_holds_is_enough_beside_any_others() {
         let keyring = keyring();
         assert_eq!(
             keyring.verify(&HeaderMap::new(), BODY),
             Err(SignatureFault::Missing)
         );
-        let mut twice = signed("new");
-        twice.append(AUTHORIZATION, twice[AUTHORIZATION].clone());
-        assert_eq!(keyring.verify(&twice, BODY), Err(SignatureFault::Several));
         let garbage = HeaderValue::from_bytes(b"Signature \xff").unwrap();
-        let garbage = HeaderMap::from_iter([(AUTHORIZATION, garbage)]);
-        assert_eq!(keyring.verify(&garbage, BODY), Err(SignatureFault::NotText));
+        let mut headers = HeaderMap::from_iter([(AUTHORIZATION, garbage)]);
+        assert_eq!(keyring.verify(&headers, BODY), Err(SignatureFault::NotText));
+        headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer of-a-proxy"));
+        headers.append(AUTHORIZATION, signed("new")[AUTHORIZATION].clone());
+        assert_eq!(keyring.verify(&headers, BODY), Ok("webhook_secrets.0"));
+    }
+
+    #[test]
+    fn a_signature_that_does_not_fit_is_one_whatever_stands_beside_it() {
+        let [bearer, other] = [
+            HeaderValue::from_static("Bearer of-a-proxy"),
+            signed("other")[AUTHORIZATION].clone(),
+        ];
+        for order in [[&bearer, &other], [&other, &bearer]] {
+            let headers = order.map(|value| (AUTHORIZATION, value.clone()));
+            let headers = HeaderMap::from_iter(headers);
+            assert_eq!(
+                keyring().verify(&headers, BODY),
+                Err(SignatureFault::Mismatch)
+            );
+            assert_eq!(digests(&headers).flatten().count(), 1);
+        }
     }
 }

@@ -16,6 +16,7 @@ mod config;
 mod keyring;
 mod metrics;
 mod network;
+mod openapi;
 mod players;
 mod project;
 mod quarantine;
@@ -27,5 +28,6 @@ mod web_shop;
 
 pub use config::{Config, Players, PlayersSource, Project, Quarantine, Studio, WebShop, WhenDown};
 pub use network::{Network, NetworkError};
+pub use openapi::describe;
 pub use quarantine::KeyFault;
 pub use run::{Deps, StartError, run};

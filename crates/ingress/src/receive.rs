@@ -19,7 +19,7 @@ use xsolla::signature::Digest;
 use crate::Network;
 use crate::address::sender;
 use crate::answer::{Answer, Question, Refusal, Served, label};
-use crate::keyring::{Keyring, SignatureFault};
+use crate::keyring::{SignatureFault, digests};
 use crate::metrics::Metrics;
 use crate::project::Project;
 use crate::quarantine::{KeepError, Kept};
@@ -27,7 +27,8 @@ use crate::report::{Report, RequestIds};
 use crate::web_shop::is_check;
 
 const BELOW: &str = "/webhooks";
-const XSOLLA: &str = "/webhooks/xsolla/";
+/// Where Xsolla posts, with the project's id behind it.
+pub(crate) const XSOLLA: &str = "/webhooks/xsolla/";
 
 /// Answers everything that comes to the listener.
 #[derive(Debug)]
@@ -109,11 +110,10 @@ impl Ingress {
             }
             Err(fault) => {
                 self.metrics.not_signed(project.id, fault);
-                return Err(match (fault, Keyring::digest(&head.headers)) {
-                    (SignatureFault::Mismatch, Ok(digest)) => {
-                        self.mismatched(project, &digest, &body, received_at).await
-                    }
-                    _ => fault.into(),
+                let digest = digests(&head.headers).find_map(Result::ok);
+                return Err(match digest {
+                    Some(digest) => self.mismatched(project, &digest, &body, received_at).await,
+                    None => fault.into(),
                 });
             }
         }

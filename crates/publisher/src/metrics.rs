@@ -47,7 +47,7 @@ impl Metrics {
                 .build(),
             refused: counter(
                 "grantline.publisher.sockets_refused",
-                "WebSocket handshakes answered 503, by reason",
+                "WebSocket handshakes answered 503 because the process has as many as it may",
             ),
             closed: counter(
                 "grantline.publisher.sockets_closed",
@@ -116,8 +116,8 @@ impl Metrics {
     }
 
     /// A handshake was refused.
-    pub(crate) fn refused(&self, reason: &'static str) {
-        self.refused.add(1, &[KeyValue::new("reason", reason)]);
+    pub(crate) fn refused(&self) {
+        self.refused.add(1, &[]);
     }
 
     /// A connection has read its stream, or could not.

@@ -63,11 +63,8 @@ impl Publisher {
             Ok(agreed) => agreed,
             Err(fault) => return fault.reply(),
         };
-        if self.lifecycle.is_draining() {
-            return self.turn_away("draining");
-        }
         let Ok(slot) = Arc::clone(&self.free_sockets).try_acquire_owned() else {
-            return self.turn_away("full");
+            return self.turn_away();
         };
         let refusal = if !self.origins.allow(request.headers()) {
             Some(Close::PermissionDenied)
@@ -89,8 +86,8 @@ impl Publisher {
     }
 
     /// 503 is what clients try again, with growing pauses.
-    fn turn_away(&self, reason: &'static str) -> Reply {
-        self.shared.metrics.refused(reason);
+    fn turn_away(&self) -> Reply {
+        self.shared.metrics.refused();
         let mut reply = empty(StatusCode::SERVICE_UNAVAILABLE);
         reply
             .headers_mut()
@@ -127,7 +124,8 @@ impl Publisher {
     }
 
     async fn poll(&self, request: &Request, project: &str, order: &str) -> Result<Reply, Refusal> {
-        if request.method() != Method::GET {
+        // hyper leaves the body out of an answer to HEAD.
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(Refusal::Method);
         }
         let (project, player) = self.bearer(request.headers(), project).map_err(|fault| {
@@ -202,14 +200,15 @@ async fn serve(
     let stream =
         WebSocketStream::from_partially_read(tcp, early_bytes, Role::Server, Some(config)).await;
     let socket = Socket::new(shared, stream);
+    // In a box of its own, or the room for it is taken twice over while the task is built.
     match refusal {
-        None => socket.run().await,
-        Some(close) => socket.refuse(close).await,
+        None => Box::pin(socket.run()).await,
+        Some(close) => Box::pin(socket.refuse(close)).await,
     }
 }
 
 /// Project and order of `/api/v2/project/{project_id}/order/{order_id}`.
-fn order_path(path: &str) -> Option<(&str, &str)> {
+pub(crate) fn order_path(path: &str) -> Option<(&str, &str)> {
     let (project, order) = path
         .strip_prefix("/api/v2/project/")?
         .split_once("/order/")?;

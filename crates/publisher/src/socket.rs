@@ -102,7 +102,7 @@ impl Socket {
 
     /// Ends a connection that must not begin, in words its library understands: an HTTP
     /// status would be tried again for ever.
-    pub(crate) async fn refuse(self, close: Close) {
+    pub(crate) async fn refuse(mut self, close: Close) {
         self.shared.metrics.opened();
         self.finish(Ending::Close(close)).await;
     }
@@ -288,7 +288,7 @@ impl Socket {
     }
 
     /// Says goodbye, leaves the hub, and writes the connection's line.
-    async fn finish(mut self, ending: Ending) {
+    async fn finish(&mut self, ending: Ending) {
         self.reading = None;
         let seat = self.seat.take();
         let project = seat.as_ref().map(|seat| seat.project.get());
@@ -321,7 +321,7 @@ impl Socket {
 
     /// Writes the close frame and waits for the client's, so that what was written before
     /// is not thrown away by a reset.
-    async fn part(mut self, frame: Option<CloseFrame>) {
+    async fn part(&mut self, frame: Option<CloseFrame>) {
         let write_timeout = self.shared.write_timeout;
         let closing = async {
             let goodbye = async {

@@ -11,7 +11,7 @@ use broker::{Broker, Link};
 use bytes::Bytes;
 use claim::Claims;
 use http_body_util::{BodyExt as _, Full};
-use httpd::{Listener, Readiness};
+use httpd::{Admin, Description, Listener, Readiness};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -43,7 +43,8 @@ pub(crate) struct Setup {
     pub(crate) grant: grant::Config,
     /// Workers beside the first one, each with lanes and connections of its own.
     pub(crate) more_workers: u32,
-    pub(crate) ingress: ingress::Config,
+    /// Networks whose webhooks are taken; empty takes them from anywhere.
+    pub(crate) sources: Vec<ingress::Network>,
     /// Copies of the role beside the first one.
     pub(crate) more_ingresses: u32,
     /// Where the webhook secret stands; none for [`WEBHOOK_SECRET`] itself.
@@ -327,6 +328,16 @@ pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     );
 }
 
+/// The description of every role, as the binary puts it together.
+fn document() -> Bytes {
+    let mut told = Description::new("Grantline", "tests", "The whole line.");
+    api::describe(&mut told);
+    publisher::describe(&mut told);
+    ingress::describe(&mut told);
+    Admin::describe(&mut told);
+    told.finish()
+}
+
 /// Starts roles, each with connections of its own, as separate processes have them.
 struct Roles {
     ledger: ledger::Config,
@@ -364,12 +375,21 @@ impl Roles {
                 None => Secret::inline(WEBHOOK_SECRET).unwrap(),
             }],
             order_webhook_secrets: Vec::new(),
-            players: ingress::Players::default(),
+            // A loaded machine may take its time; what is tested is the answer.
+            players: ingress::Players {
+                deadline: Duration::from_secs(10),
+                ..ingress::Players::default()
+            },
             studio: None,
             web_shop: ingress::WebShop::default(),
             quarantine: setup.quarantine.clone(),
         };
-        let (config, lifecycle) = (setup.ingress.clone(), self.lifecycle.clone());
+        let config = ingress::Config {
+            deadline: Duration::from_secs(15),
+            sources: setup.sources.clone(),
+            ..ingress::Config::default()
+        };
+        let lifecycle = self.lifecycle.clone();
         self.lifecycle.supervise("ingress", async move {
             let projects = BTreeMap::from([(project(), known)]);
             ingress::run(config, projects, deps, listener, &lifecycle).await
@@ -405,10 +425,16 @@ impl Roles {
             broker: self.broker("api"),
             meter: self.telemetry.meter("api"),
             readiness: Readiness::new(&self.lifecycle),
+            openapi: document(),
         };
         let key = api::Key {
             secret: Secret::inline(API_KEY).unwrap(),
-            rights: BTreeSet::from([api::Right::Register, api::Right::Read, api::Right::Replay]),
+            rights: BTreeSet::from([
+                api::Right::Register,
+                api::Right::Read,
+                api::Right::Bodies,
+                api::Right::Replay,
+            ]),
             projects: BTreeSet::new(),
         };
         let config = api::Config {

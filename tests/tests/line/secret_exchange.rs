@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use hyper::{Method, StatusCode};
 use secret::Secret;
@@ -31,11 +30,7 @@ async fn a_secret_exchanged_too_late_delays_every_order_and_grants_each_once_by_
     let file = File(std::env::temp_dir().join(name));
     fs::write(&file.0, "webhook-secret-before-it").unwrap();
     let line = Line::start_with(Setup {
-        ingress: ingress::Config {
-            sources: vec!["127.0.0.1".parse().unwrap()],
-            deadline: Duration::from_secs(30),
-            ..ingress::Config::default()
-        },
+        sources: vec!["127.0.0.1".parse().unwrap()],
         more_ingresses: 1,
         webhook_secret_file: Some(file.0.clone()),
         quarantine: ingress::Quarantine {

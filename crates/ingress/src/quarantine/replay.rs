@@ -90,10 +90,13 @@ impl Replay {
 
     /// For ever. May be dropped at any time: what is taken then is free again soon.
     pub(crate) async fn run(mut self) -> Infallible {
-        if self.wards.is_empty() {
-            return std::future::pending().await;
-        }
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        // Where no project has a key any more, what was kept for one still expires.
+        let every = if self.wards.is_empty() {
+            ALL_EVERY
+        } else {
+            LOOK_EVERY
+        };
+        let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_away = false;
         loop {

@@ -40,8 +40,7 @@ async fn a_signature_that_does_not_hold_is_400_invalid_signature() {
         vec![digits.to_owned()],
         vec![format!("Bearer {digits}")],
         vec![good[..good.len() - 2].to_owned()],
-        vec![good.clone(), good.clone()],
-        vec![good.clone(), signature(body, "x")],
+        vec![signature(body, "x"), signature(body, OTHER_SECRET)],
         vec![signature(body, OTHER_SECRET)],
         vec![signature(body, "")],
     ];
@@ -67,7 +66,7 @@ async fn a_signature_that_does_not_hold_is_400_invalid_signature() {
         assert_eq!(answer.brief(), (400, "INVALID_SIGNATURE".to_owned()));
     }
     let mismatches = [r#"fault="mismatch""#, r#"project="271904""#];
-    assert!(line.counts("grantline_ingress_signature_failures", &mismatches, 6));
+    assert!(line.counts("grantline_ingress_signature_failures", &mismatches, 7));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use order::ProjectId;
+use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use super::Ledger;
@@ -35,7 +36,8 @@ impl Ledger {
         body: &SealedBody,
         room: QuarantineRoom,
     ) -> Result<Custody, LedgerError> {
-        let (added, known, has_room): (bool, bool, bool) = sqlx::query_as(
+        let write = |pool: PgPool| async move {
+            Ok(sqlx::query_as(
             "WITH used AS MATERIALIZED (
                  SELECT count(*) < $7 AND coalesce(sum(octet_length(sealed)), 0) + octet_length($4::bytea) <= $8
                         AS has_room
@@ -61,8 +63,10 @@ impl Ledger {
         .bind(body.expires_at)
         .bind(i64::from(room.bodies))
         .bind(i64::try_from(room.bytes).unwrap_or(i64::MAX))
-        .fetch_one(&self.pool)
-        .await?;
+        .fetch_one(&pool)
+        .await?)
+        };
+        let (added, known, has_room): (bool, bool, bool) = self.pool.within(write).await?;
         Ok(match (added, known, has_room) {
             (true, _, _) => Custody::Kept,
             // With room and nothing added, another process has just kept the same body.
@@ -83,19 +87,22 @@ impl Ledger {
         after: QuarantineId,
         at: OffsetDateTime,
     ) -> Result<Vec<QuarantinedBody>, LedgerError> {
-        let found: Vec<Found> = sqlx::query_as(
-            "SELECT id, digest, sealed, received_at FROM quarantine
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query_as(
+                "SELECT id, digest, sealed, received_at FROM quarantine
              WHERE project = $1 AND key_id = $2 AND id > $3 AND unreadable_at IS NULL
                AND (taken_until IS NULL OR taken_until <= $4)
              ORDER BY id LIMIT $5",
-        )
-        .bind(project.get())
-        .bind(key.as_slice())
-        .bind(after.0)
-        .bind(at)
-        .bind(PAGE_ROWS)
-        .fetch_all(&self.pool)
-        .await?;
+            )
+            .bind(project.get())
+            .bind(key.as_slice())
+            .bind(after.0)
+            .bind(at)
+            .bind(PAGE_ROWS)
+            .fetch_all(&pool)
+            .await?)
+        };
+        let found: Vec<Found> = self.pool.within(read).await?;
         found.into_iter().map(Found::body).collect()
     }
 
@@ -110,15 +117,18 @@ impl Ledger {
         at: OffsetDateTime,
         until: OffsetDateTime,
     ) -> Result<bool, LedgerError> {
-        let taken = sqlx::query(
-            "UPDATE quarantine SET taken_until = $3
+        let write = |pool: PgPool| async move {
+            Ok(sqlx::query(
+                "UPDATE quarantine SET taken_until = $3
              WHERE id = $1 AND (taken_until IS NULL OR taken_until <= $2)",
-        )
-        .bind(id.0)
-        .bind(at)
-        .bind(until)
-        .execute(&self.pool)
-        .await?;
+            )
+            .bind(id.0)
+            .bind(at)
+            .bind(until)
+            .execute(&pool)
+            .await?)
+        };
+        let taken = self.pool.within(write).await?;
         Ok(taken.rows_affected() == 1)
     }
 
@@ -127,10 +137,15 @@ impl Ledger {
     /// # Errors
     /// When the database is not available; then it is free when its time is over.
     pub async fn put_back_quarantined(&self, id: QuarantineId) -> Result<(), LedgerError> {
-        sqlx::query("UPDATE quarantine SET taken_until = NULL WHERE id = $1")
-            .bind(id.0)
-            .execute(&self.pool)
-            .await?;
+        let write = |pool: PgPool| async move {
+            Ok(
+                sqlx::query("UPDATE quarantine SET taken_until = NULL WHERE id = $1")
+                    .bind(id.0)
+                    .execute(&pool)
+                    .await?,
+            )
+        };
+        self.pool.within(write).await?;
         Ok(())
     }
 
@@ -139,10 +154,13 @@ impl Ledger {
     /// # Errors
     /// When the database is not available.
     pub async fn release_quarantined(&self, id: QuarantineId) -> Result<(), LedgerError> {
-        sqlx::query("DELETE FROM quarantine WHERE id = $1")
-            .bind(id.0)
-            .execute(&self.pool)
-            .await?;
+        let write = |pool: PgPool| async move {
+            Ok(sqlx::query("DELETE FROM quarantine WHERE id = $1")
+                .bind(id.0)
+                .execute(&pool)
+                .await?)
+        };
+        self.pool.within(write).await?;
         Ok(())
     }
 
@@ -156,13 +174,16 @@ impl Ledger {
         id: QuarantineId,
         at: OffsetDateTime,
     ) -> Result<bool, LedgerError> {
-        let noted = sqlx::query(
-            "UPDATE quarantine SET unreadable_at = $2 WHERE id = $1 AND unreadable_at IS NULL",
-        )
-        .bind(id.0)
-        .bind(at)
-        .execute(&self.pool)
-        .await?;
+        let write = |pool: PgPool| async move {
+            Ok(sqlx::query(
+                "UPDATE quarantine SET unreadable_at = $2 WHERE id = $1 AND unreadable_at IS NULL",
+            )
+            .bind(id.0)
+            .bind(at)
+            .execute(&pool)
+            .await?)
+        };
+        let noted = self.pool.within(write).await?;
         Ok(noted.rows_affected() == 1)
     }
 
@@ -174,11 +195,15 @@ impl Ledger {
         &self,
         at: OffsetDateTime,
     ) -> Result<BTreeMap<ProjectId, u64>, LedgerError> {
-        let projects: Vec<i64> =
-            sqlx::query_scalar("DELETE FROM quarantine WHERE expires_at <= $1 RETURNING project")
-                .bind(at)
-                .fetch_all(&self.pool)
-                .await?;
+        let write = |pool: PgPool| async move {
+            Ok(sqlx::query_scalar(
+                "DELETE FROM quarantine WHERE expires_at <= $1 RETURNING project",
+            )
+            .bind(at)
+            .fetch_all(&pool)
+            .await?)
+        };
+        let projects: Vec<i64> = self.pool.within(write).await?;
         let mut expired = BTreeMap::new();
         for project in projects {
             *expired
@@ -193,10 +218,15 @@ impl Ledger {
     /// # Errors
     /// When the database is not available.
     pub async fn quarantine_size(&self, project: ProjectId) -> Result<u64, LedgerError> {
-        let bodies: i64 = sqlx::query_scalar("SELECT count(*) FROM quarantine WHERE project = $1")
-            .bind(project.get())
-            .fetch_one(&self.pool)
-            .await?;
+        let read = |pool: PgPool| async move {
+            Ok(
+                sqlx::query_scalar("SELECT count(*) FROM quarantine WHERE project = $1")
+                    .bind(project.get())
+                    .fetch_one(&pool)
+                    .await?,
+            )
+        };
+        let bodies: i64 = self.pool.within(read).await?;
         number("quarantine count", bodies)
     }
 }

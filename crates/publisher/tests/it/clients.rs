@@ -17,7 +17,7 @@ fn header(name: &'static str, value: &str) -> WebSocketOptions {
 
 /// Unreal's and Cocos' SDKs: a subprotocol nobody knows, an id out of the blue, no name,
 /// and a `{}` of their own every now and then. Any of it ends a Centrifugo connection.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn hand_written_clients_are_served() {
     let line = Setup::new().start().await;
     let opened = WebSocket::open_with(line.at, SOCKET, header("Sec-WebSocket-Protocol", "wss"));
@@ -37,7 +37,7 @@ async fn hand_written_clients_are_served() {
     assert_eq!(client.message().await, push("mira", 1, 1, "new"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_client_is_pinged_and_one_that_never_answers_is_closed() {
     let setup = Setup::new().with(|config| {
         config.ping_interval = Duration::from_millis(400);
@@ -51,7 +51,7 @@ async fn a_client_is_pinged_and_one_that_never_answers_is_closed() {
 }
 
 /// The libraries would try an HTTP status again for ever; a terminal close they obey.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn protobuf_is_refused_in_words_its_libraries_understand() {
     let line = Setup::new().start().await;
     let offer = header("Sec-WebSocket-Protocol", "centrifuge-protobuf");
@@ -61,7 +61,7 @@ async fn protobuf_is_refused_in_words_its_libraries_understand() {
     assert_eq!(client.heard().await, end);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn web_pages_of_other_origins_are_sent_away_for_good() {
     let origins = || vec!["https://game.example".to_owned()];
     let setup = Setup::new().with(|config| config.allowed_origins = origins());
@@ -78,7 +78,7 @@ async fn web_pages_of_other_origins_are_sent_away_for_good() {
     line.connect("mira").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_full_process_answers_503_until_somebody_leaves() {
     let setup = Setup::new().with(|config| config.max_sockets = 1);
     let line = setup.start().await;
@@ -98,7 +98,7 @@ async fn a_full_process_answers_503_until_somebody_leaves() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_frame_that_is_too_large_is_closed_for_good() {
     let line = Setup::new().start().await;
     let (mut client, _) = line.connect("mira").await;
@@ -107,7 +107,7 @@ async fn a_frame_that_is_too_large_is_closed_for_good() {
     assert!(matches!(end, Heard::Close(1009, _)), "{end:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_is_no_command_is_closed_for_good() {
     let line = Setup::new().start().await;
     for junk in ["junk", "[]", r#"{"id":1,"history":{"channel":"x"}}"#] {
@@ -118,7 +118,7 @@ async fn what_is_no_command_is_closed_for_good() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_silent_connection_does_not_stay() {
     let setup = Setup::new().with(|config| config.connect_timeout = Duration::from_millis(300));
     let line = setup.start().await;
@@ -128,7 +128,7 @@ async fn a_silent_connection_does_not_stay() {
 
 /// The client asks for its history over and over and reads none of it, until both
 /// kernels' buffers are full. Then it reads again.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_slow_client_is_closed_and_recovers() {
     let setup = Setup::new().with(|config| config.write_timeout = Duration::from_secs(2));
     let line = setup.start().await;
@@ -163,7 +163,7 @@ async fn a_slow_client_is_closed_and_recovers() {
 }
 
 /// One client does not read; the others hear as before.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_stuck_client_holds_nobody_up() {
     let line = Setup::new().start().await;
     let (_stuck, _) = line.connect("mira").await;

@@ -54,7 +54,7 @@ fn bad_tokens() -> Vec<(&'static str, String)> {
 }
 
 /// The libraries stop at 3500, so one close serves them all; and it tells nothing.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn bad_tokens_are_closed_for_good_and_all_alike() {
     let line = Setup::new().start().await;
     for (what, token) in bad_tokens() {
@@ -65,7 +65,7 @@ async fn bad_tokens_are_closed_for_good_and_all_alike() {
     assert!(line.metric(faults, "fault=\"expired\"") >= 2.0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_the_connect_data_says_is_compared_and_never_trusted() {
     let line = Setup::new().start().await;
     let token = token("mira");
@@ -95,7 +95,7 @@ async fn what_the_connect_data_says_is_compared_and_never_trusted() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_players_id_may_be_a_number_in_another_claim() {
     let setup = Setup::new().login(|login| login.player_claim = "external_account_id".to_owned());
     let line = setup.start().await;
@@ -130,7 +130,7 @@ fn modulus() -> (String, String) {
     (hex, URL_SAFE_NO_PAD.encode(modulus))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn rsa_keys_are_read_as_pem_as_xsollas_hexadecimal_and_as_standard_json() {
     let (hex, base64url) = modulus();
     let key = |kid: &str, n: &str, e: &str| json!({"alg": "RS256", "kty": "RSA", "use": "sig", "kid": kid, "n": n, "e": e});
@@ -149,7 +149,7 @@ async fn rsa_keys_are_read_as_pem_as_xsollas_hexadecimal_and_as_standard_json() 
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_named_key_verifies_only_tokens_that_name_it() {
     let (hex, _) = modulus();
     let key = json!([{"kty": "RSA", "kid": "k1", "n": hex, "e": "10001"}]).to_string();
@@ -163,7 +163,7 @@ async fn a_named_key_verifies_only_tokens_that_name_it() {
     line.connect_with(&nameless, "mira").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn elliptic_curve_keys_are_read_as_pem() {
     let setup = Setup::new().login(keys(Algorithm::ES256, &[EC_PUBLIC.to_owned()]));
     let line = setup.start().await;
@@ -176,7 +176,7 @@ async fn elliptic_curve_keys_are_read_as_pem() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_connection_ends_with_its_token() {
     let setup = Setup::new().login(|login| login.leeway = Duration::ZERO);
     let line = setup.start().await;
@@ -189,7 +189,7 @@ async fn a_connection_ends_with_its_token() {
     assert_eq!(ends(&line, &connect_command(&token)).await, invalid());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_player_has_a_bounded_number_of_connections() {
     let setup = Setup::new().with(|config| config.max_sockets_per_player = 2);
     let line = setup.start().await;
@@ -204,7 +204,7 @@ async fn a_player_has_a_bounded_number_of_connections() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_channel_is_named_after_project_and_player() {
     let line = Setup::new().start().await;
     line.connect("игрок \"1\"").await;

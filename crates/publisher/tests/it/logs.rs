@@ -82,4 +82,6 @@ async fn neither_tokens_nor_players_are_logged_at_any_level() {
     for canary in [SECRET, "canary-player"] {
         assert!(!line.telemetry.metrics_text().contains(canary));
     }
+    // There is no other thread that could, see `main`.
+    line.broker.close().await;
 }

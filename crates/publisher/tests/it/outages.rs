@@ -16,7 +16,9 @@ async fn behind_a_proxy() -> (Line, CuttingProxy) {
     let proxy = CuttingProxy::before(database.url()).await;
     let config = ledger::Config {
         url: Secret::inline(proxy.url(database.url())).unwrap(),
-        acquire_timeout: Duration::from_millis(500),
+        // Long enough for a new connection on a loaded machine: who is connected must not
+        // be sent away for the first read after the outage.
+        acquire_timeout: Duration::from_secs(3),
         ..database.config()
     };
     let ledger = Ledger::open(&config).unwrap();
@@ -27,7 +29,7 @@ async fn behind_a_proxy() -> (Line, CuttingProxy) {
     (line, proxy)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn without_the_ledger_clients_are_told_to_come_back() {
     let (line, proxy) = behind_a_proxy().await;
     line.book([created(1, "mira")]).await;
@@ -61,7 +63,7 @@ async fn wait_for_ledger(line: &Line, ok: bool) {
 }
 
 /// Comparisons come once an hour here, so it is the reconnect that makes the difference.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_was_missed_without_the_broker_is_told_when_it_is_back() {
     let database = Postgres::database().await;
     let vhost = RabbitMq::vhost().await;
@@ -82,7 +84,7 @@ async fn what_was_missed_without_the_broker_is_told_when_it_is_back() {
     assert_eq!(client.message().await, push("mira", 1, 1, "new"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_process_that_never_reached_the_ledger_is_not_ready() {
     let database = Postgres::database().await;
     let nowhere = ledger::Config {

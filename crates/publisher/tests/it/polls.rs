@@ -55,7 +55,7 @@ async fn ask(line: &Line, method: Method, path: &str, headers: &[(&str, &str)]) 
 
 const ORDER_7: &str = "/api/v2/project/44056/order/7";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_order_is_answered_as_xsolla_does() {
     let line = Setup::new().start().await;
     line.book([paid(7, "mira")]).await;
@@ -76,7 +76,19 @@ async fn an_order_is_answered_as_xsolla_does() {
     assert_eq!(answer.header("cache-control"), Some("private, no-cache"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_got_can_be_asked_for_without_its_body() {
+    let line = Setup::new().start().await;
+    line.book([paid(7, "mira")]).await;
+    let bearer = format!("Bearer {}", token("mira"));
+    let headers = [("authorization", bearer.as_str())];
+    let whole = ask(&line, Method::GET, ORDER_7, &headers).await;
+    let head = ask(&line, Method::HEAD, ORDER_7, &headers).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("etag"), whole.header("etag"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_poller_is_sent_an_order_once_per_change() {
     let line = Setup::new().start().await;
     line.book([created(7, "mira")]).await;
@@ -95,7 +107,7 @@ async fn a_poller_is_sent_an_order_once_per_change() {
     assert!(line.metric("grantline_publisher_polls_total", "status=\"304\"") >= 1.0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_order_of_another_looks_like_none() {
     let line = Setup::new().start().await;
     line.book([created(7, "mira")]).await;
@@ -109,7 +121,7 @@ async fn an_order_of_another_looks_like_none() {
     assert_eq!(unknown.json()["statusCode"], 404);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn nothing_is_answered_without_a_good_token() {
     let line = Setup::new().start().await;
     line.book([created(7, "mira")]).await;
@@ -146,7 +158,7 @@ async fn nothing_is_answered_without_a_good_token() {
     assert_eq!(answer.status, 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_games_web_page_may_poll_and_another_may_not() {
     let origins = || vec!["https://game.example".to_owned()];
     let setup = Setup::new().with(|config| config.allowed_origins = origins());
@@ -175,7 +187,7 @@ async fn a_games_web_page_may_poll_and_another_may_not() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn other_addresses_and_methods_are_refused_in_the_same_style() {
     let line = Setup::new().start().await;
     for (method, path, status) in [

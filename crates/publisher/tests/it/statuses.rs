@@ -18,7 +18,7 @@ fn offsets(publications: &Value) -> Vec<u64> {
         .collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_client_reads_what_was_and_hears_what_comes() {
     let line = Setup::new().start().await;
     line.book([created(59_614_241, "mira")]).await;
@@ -41,7 +41,7 @@ async fn a_client_reads_what_was_and_hears_what_comes() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn nobody_hears_of_another_players_orders() {
     let line = Setup::new().start().await;
     let (mut mira, _) = line.connect("mira").await;
@@ -57,7 +57,7 @@ async fn nobody_hears_of_another_players_orders() {
     assert_eq!(mira.message().await, push("mira", 2, 1, "paid"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_client_that_comes_back_gets_exactly_what_it_missed() {
     let line = Setup::new().start().await;
     line.book([created(1, "mira")]).await;
@@ -74,7 +74,7 @@ async fn a_client_that_comes_back_gets_exactly_what_it_missed() {
     assert!(line.metric("grantline_publisher_recoveries_total", "recovered=\"true\"") >= 1.0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn every_connection_of_a_player_hears_everything() {
     let line = Setup::new().start().await;
     let (mut phone, _) = line.connect("mira").await;
@@ -86,7 +86,7 @@ async fn every_connection_of_a_player_hears_everything() {
 }
 
 /// The worker that booked died before it could tell.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_lost_hint_is_found_by_the_comparison_of_positions() {
     let setup = Setup::new().with(|config| config.position_check = Duration::from_millis(200));
     let line = setup.start().await;
@@ -97,7 +97,7 @@ async fn a_lost_hint_is_found_by_the_comparison_of_positions() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_hint_after_a_lost_one_repairs_both() {
     let line = Setup::new().start().await;
     let (mut client, _) = line.connect("mira").await;
@@ -107,7 +107,7 @@ async fn a_hint_after_a_lost_one_repairs_both() {
     assert_eq!(client.message().await, push("mira", 2, 2, "new"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_repeated_hint_tells_nobody_twice() {
     let line = Setup::new().start().await;
     let (mut client, _) = line.connect("mira").await;
@@ -121,7 +121,7 @@ async fn a_repeated_hint_tells_nobody_twice() {
 }
 
 /// A database restored from a snapshot draws another id.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn another_epoch_closes_the_connection_and_recovers_nothing() {
     let setup = Setup::new().with(|config| config.position_check = Duration::from_millis(200));
     let line = setup.start().await;
@@ -140,7 +140,7 @@ async fn another_epoch_closes_the_connection_and_recovers_nothing() {
 
 /// Orders are booked while the client asks for its history again and again: however the
 /// two cross, no push is followed by a history without it, and no row is missing.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_history_contains_all_that_was_pushed_before_it() {
     const ORDERS: i64 = 40;
     let line = Setup::new().start().await;
@@ -172,7 +172,7 @@ async fn a_history_contains_all_that_was_pushed_before_it() {
     tokio::join!(booking, reading);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_burst_is_one_document_a_message_in_order() {
     let line = Setup::new().start().await;
     let (mut client, _) = line.connect("mira").await;
