@@ -12,6 +12,7 @@ use order::Kind;
 use xsolla::answer::{CONTENT_TYPE, ErrorCode, error_body};
 
 use crate::keyring::SignatureFault;
+use crate::quarantine::KeepError;
 use crate::studio::AskError;
 
 /// What Xsolla asks and waits for. Everything else is a notice.
@@ -110,6 +111,10 @@ pub(crate) enum Refusal {
     Body(#[from] BodyError),
     #[error("the signature does not hold")]
     Signature(#[from] SignatureFault),
+    #[error("no secret of the project gives this signature; the body is kept until one does")]
+    Quarantined,
+    #[error("no secret of the project gives this signature, and the body is not kept")]
+    NotQuarantined(#[from] KeepError),
     #[error("the request comes from none of the networks in `sources`")]
     ForeignSource,
     #[error("the player does not exist")]
@@ -165,6 +170,8 @@ impl Answer {
                 | Refusal::WrongMethod
                 | Refusal::NoSuchProject
                 | Refusal::Body(_)
+                | Refusal::Quarantined
+                | Refusal::NotQuarantined(_)
                 | Refusal::ForeignSource
                 | Refusal::NobodyToAsk(_)
                 | Refusal::NobodyAnswers(..)
@@ -235,6 +242,8 @@ pub(crate) const fn label(outcome: &Result<Served, Refusal>) -> &'static str {
         Err(Refusal::Body(BodyError::NoRoom { .. })) => "body_no_room",
         Err(Refusal::Body(BodyError::Broken(_))) => "body_broken",
         Err(Refusal::Signature(_)) => "bad_signature",
+        Err(Refusal::Quarantined) => "quarantined",
+        Err(Refusal::NotQuarantined(_)) => "not_quarantined",
         Err(Refusal::ForeignSource) => "foreign_source",
         Err(Refusal::NoSuchPlayer(_)) => "no_such_player",
         Err(Refusal::NobodyToAsk(_)) => "nobody_to_ask",

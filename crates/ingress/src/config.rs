@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use secret::Secret;
 use serde::{Deserialize, Serialize};
 
-use crate::Network;
+use crate::quarantine::KeyFault;
+use crate::{Network, quarantine};
 
 /// The listener that takes Xsolla's webhooks.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -59,6 +60,8 @@ pub struct Project {
     pub studio: Option<Studio>,
     /// The unsigned check of the Web Shop.
     pub web_shop: WebShop,
+    /// What becomes of webhooks that no secret fits.
+    pub quarantine: Quarantine,
 }
 
 /// Who says whether a player exists.
@@ -169,4 +172,71 @@ pub struct WebShop {
     pub enabled: bool,
     /// Networks it is answered to, such as `34.102.38.178`; needed when it is enabled.
     pub sources: Vec<Network>,
+}
+
+/// Grace for a secret that was exchanged at Xsolla and not here: what becomes of a webhook
+/// from `ingress.sources` that no secret of the project fits.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quarantine {
+    /// Whether the body of a webhook from `ingress.sources` that no secret fits is kept,
+    /// encrypted, until one does, and answered 503. Otherwise the answer is 400, which Xsolla
+    /// takes as final. Needs `key` and `ingress.sources`. Off with a key set takes nothing
+    /// new and still replays what is there.
+    #[serde(default)]
+    pub enabled: bool,
+    /// Encrypts the bodies: 32 random bytes, as 64 hexadecimal digits or as base64. What
+    /// another key has encrypted waits until that one is back, or expires.
+    #[serde(default)]
+    pub key: Option<Secret>,
+    /// How long a body waits for its secret before it is given up.
+    #[serde(default = "Quarantine::keep_for", with = "humantime_serde")]
+    #[schemars(with = "String")]
+    pub keep_for: Duration,
+    /// The most bodies kept; more are answered 503 and not kept.
+    #[serde(default = "Quarantine::max_bodies")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_bodies: u32,
+    /// The most bytes kept, of all bodies together.
+    #[serde(default = "Quarantine::max_bytes")]
+    #[schemars(range(min = 1_024, max = 1_073_741_824))]
+    pub max_bytes: u64,
+}
+
+impl Default for Quarantine {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            key: None,
+            keep_for: Self::keep_for(),
+            max_bodies: Self::max_bodies(),
+            max_bytes: Self::max_bytes(),
+        }
+    }
+}
+
+impl Quarantine {
+    /// Checks that there is a key where one is needed, and that it is one.
+    ///
+    /// # Errors
+    /// When it is missing, or no 32 bytes.
+    pub fn check(&self) -> Result<(), KeyFault> {
+        match &self.key {
+            Some(key) => quarantine::check_key(key),
+            None if self.enabled => Err(KeyFault::Missing),
+            None => Ok(()),
+        }
+    }
+
+    const fn keep_for() -> Duration {
+        Duration::from_hours(72)
+    }
+
+    const fn max_bodies() -> u32 {
+        10_000
+    }
+
+    const fn max_bytes() -> u64 {
+        64 * 1024 * 1024
+    }
 }

@@ -1,7 +1,8 @@
 //! The webhook secrets of one project.
 
+use aws_lc_rs::digest::{Context, SHA256};
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::header::AUTHORIZATION;
 use secret::{Revealed, Secret};
 use xsolla::signature::{Digest, DigestError, verify};
 
@@ -69,34 +70,59 @@ impl Keyring {
     /// A proxy in front may add an `Authorization` header of its own, and refusing a signed
     /// order for that would be final: any one that holds will do.
     pub(crate) fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<&str, SignatureFault> {
-        let secrets: Vec<Revealed> = self.0.iter().map(|slot| slot.secret.reveal()).collect();
+        let secrets = self.revealed();
         let mut fault = SignatureFault::Missing;
-        for value in headers.get_all(AUTHORIZATION) {
-            match Self::matched(value, body, &secrets) {
-                Ok(index) => {
-                    let slot = self.0.get(index).ok_or(SignatureFault::Mismatch)?;
-                    return Ok(slot.label.as_str());
-                }
-                Err(this) => fault = this,
-            }
+        for digest in digests(headers) {
+            fault = match digest.map(|digest| self.matched(&secrets, body, &digest)) {
+                Ok(Some(slot)) => return Ok(slot),
+                // The only one of the faults that the sender's next attempt may mend.
+                Ok(None) => SignatureFault::Mismatch,
+                Err(_) if fault == SignatureFault::Mismatch => fault,
+                Err(unreadable) => unreadable,
+            };
         }
         Err(fault)
     }
 
-    fn matched(
-        value: &HeaderValue,
-        body: &[u8],
-        secrets: &[Revealed],
-    ) -> Result<usize, SignatureFault> {
-        let value = value.to_str().map_err(|_| SignatureFault::NotText)?;
-        let digest = Digest::from_header(value).map_err(SignatureFault::Malformed)?;
-        let secrets = secrets.iter().map(|secret| secret.as_bytes());
-        verify(body, &digest, secrets).ok_or(SignatureFault::Mismatch)
+    /// The configuration key of the secret that gives `digest` with `body`.
+    pub(crate) fn fitting(&self, body: &[u8], digest: &Digest) -> Option<&str> {
+        self.matched(&self.revealed(), body, digest)
     }
+
+    /// Differs when any secret does. For this process's memory alone.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        let mut over = Context::new(&SHA256);
+        for secret in self.revealed() {
+            over.update(&secret.len().to_be_bytes());
+            over.update(secret.as_bytes());
+        }
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(over.finish().as_ref());
+        fingerprint
+    }
+
+    fn revealed(&self) -> Vec<Revealed> {
+        self.0.iter().map(|slot| slot.secret.reveal()).collect()
+    }
+
+    fn matched(&self, secrets: &[Revealed], body: &[u8], digest: &Digest) -> Option<&str> {
+        let secrets = secrets.iter().map(|secret| secret.as_bytes());
+        let matched = verify(body, digest, secrets)?;
+        self.0.get(matched).map(|slot| slot.label.as_str())
+    }
+}
+
+/// What each `Authorization` header says, in their order.
+pub(crate) fn digests(headers: &HeaderMap) -> impl Iterator<Item = Result<Digest, SignatureFault>> {
+    headers.get_all(AUTHORIZATION).iter().map(|value| {
+        let value = value.to_str().map_err(|_| SignatureFault::NotText)?;
+        Digest::from_header(value).map_err(SignatureFault::Malformed)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
     use xsolla::signature::authorization_header;
 
     use super::*;
@@ -136,6 +162,27 @@ mod tests {
     }
 
     #[test]
+    fn the_fingerprint_differs_with_any_secret_and_any_border_between_them() {
+        let of = |webhook: &[&str], order: &[&str]| {
+            let secrets = |list: &[&str]| list.iter().copied().map(secret).collect();
+            Keyring::new(secrets(webhook), secrets(order)).fingerprint()
+        };
+        assert_eq!(of(&["new", "old"], &["a"]), of(&["new", "old"], &["a"]));
+        for (webhook, order) in [
+            (&["new"][..], &["a"][..]),
+            (&["new", "old"], &["b"]),
+            (&["new", "ol"], &["da"]),
+            (&["newold"], &["a"]),
+        ] {
+            assert_ne!(
+                of(webhook, order),
+                of(&["new", "old"], &["a"]),
+                "{webhook:?}"
+            );
+        }
+    }
+
+    #[test]
     fn one_header_that_holds_is_enough_beside_any_others() {
         let keyring = keyring();
         assert_eq!(
@@ -148,5 +195,22 @@ mod tests {
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer of-a-proxy"));
         headers.append(AUTHORIZATION, signed("new")[AUTHORIZATION].clone());
         assert_eq!(keyring.verify(&headers, BODY), Ok("webhook_secrets.0"));
+    }
+
+    #[test]
+    fn a_signature_that_does_not_fit_is_one_whatever_stands_beside_it() {
+        let [bearer, other] = [
+            HeaderValue::from_static("Bearer of-a-proxy"),
+            signed("other")[AUTHORIZATION].clone(),
+        ];
+        for order in [[&bearer, &other], [&other, &bearer]] {
+            let headers = order.map(|value| (AUTHORIZATION, value.clone()));
+            let headers = HeaderMap::from_iter(headers);
+            assert_eq!(
+                keyring().verify(&headers, BODY),
+                Err(SignatureFault::Mismatch)
+            );
+            assert_eq!(digests(&headers).flatten().count(), 1);
+        }
     }
 }

@@ -5,7 +5,8 @@
 //! business. A question is answered from the players' source at once, for a buyer waits.
 //! All answers stand in one table in `answer`.
 //!
-//! Invariants: nothing is parsed before its signature holds; no 2xx for a notice before
+//! Invariants: nothing is parsed before its signature holds, but for the type of what may go
+//! into quarantine; no 2xx for a notice before
 //! the broker's confirm; no 4xx for anything signed but a question about a player who does
 //! not exist.
 
@@ -18,6 +19,7 @@ mod network;
 mod openapi;
 mod players;
 mod project;
+mod quarantine;
 mod receive;
 mod report;
 mod run;
@@ -25,7 +27,8 @@ mod studio;
 mod web_shop;
 
 pub use address::sender;
-pub use config::{Config, Players, PlayersSource, Project, Studio, WebShop, WhenDown};
+pub use config::{Config, Players, PlayersSource, Project, Quarantine, Studio, WebShop, WhenDown};
 pub use network::{Network, NetworkError};
 pub use openapi::describe;
+pub use quarantine::KeyFault;
 pub use run::{Deps, StartError, run};

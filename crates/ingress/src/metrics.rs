@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 use order::ProjectId;
 
 use crate::keyring::SignatureFault;
@@ -17,6 +17,8 @@ pub(crate) struct Metrics {
     signature_failures: Counter<u64>,
     questions: Counter<u64>,
     other_project: Counter<u64>,
+    quarantine: Counter<u64>,
+    quarantined: Gauge<u64>,
 }
 
 impl Metrics {
@@ -43,7 +45,7 @@ impl Metrics {
             ),
             signature_failures: counter(
                 "grantline.ingress.signature_failures",
-                "Signatures that did not hold; Xsolla takes the answer as final",
+                "Signatures that did not hold; what is not kept in quarantine is refused for good",
             ),
             questions: counter(
                 "grantline.ingress.questions",
@@ -53,6 +55,14 @@ impl Metrics {
                 "grantline.ingress.other_project",
                 "Notices that name another project than their URL; they will be parked",
             ),
+            quarantine: counter(
+                "grantline.ingress.quarantine",
+                "Webhooks from Xsolla that no secret fits, by what became of them",
+            ),
+            quarantined: meter
+                .u64_gauge("grantline.ingress.quarantined")
+                .with_description("Bodies in quarantine, as every process sees them")
+                .build(),
         }
     }
 
@@ -89,6 +99,15 @@ impl Metrics {
                 KeyValue::new("verdict", verdict),
             ],
         );
+    }
+
+    pub(crate) fn quarantine(&self, project: ProjectId, outcome: &'static str, bodies: u64) {
+        let outcome = KeyValue::new("outcome", outcome);
+        self.quarantine.add(bodies, &[of(project), outcome]);
+    }
+
+    pub(crate) fn quarantined(&self, project: ProjectId, bodies: u64) {
+        self.quarantined.record(bodies, &[of(project)]);
     }
 
     pub(crate) fn other_project(&self, project: ProjectId) {

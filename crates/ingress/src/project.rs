@@ -13,6 +13,7 @@ use crate::answer::{Question, Refusal, Served};
 use crate::config::{self, PlayersSource};
 use crate::keyring::Keyring;
 use crate::players::{Players, Source};
+use crate::quarantine::Quarantine;
 use crate::run::StartError;
 use crate::studio::{AskError, HttpClient, Route, Studio, Word};
 
@@ -20,7 +21,9 @@ use crate::studio::{AskError, HttpClient, Route, Studio, Word};
 #[derive(Debug)]
 pub(crate) struct Project {
     pub(crate) id: ProjectId,
-    pub(crate) keyring: Keyring,
+    pub(crate) keyring: Arc<Keyring>,
+    /// Where bodies go that no secret fits, if anywhere.
+    pub(crate) quarantine: Option<Arc<Quarantine>>,
     /// Whether the unsigned Web Shop check is answered at all.
     pub(crate) has_web_shop: bool,
     web_shop_sources: Vec<Network>,
@@ -39,6 +42,12 @@ impl Project {
         if keyring.is_empty() {
             return Err(StartError::NoSecret { project: id });
         }
+        let quarantine = Quarantine::new(id, config.quarantine, ledger).map_err(|source| {
+            StartError::QuarantineKey {
+                project: id,
+                source,
+            }
+        })?;
         let studio = config
             .studio
             .map(|studio| {
@@ -60,12 +69,26 @@ impl Project {
         };
         Ok(Self {
             id,
-            keyring,
+            keyring: Arc::new(keyring),
+            quarantine: quarantine.map(Arc::new),
             has_web_shop: config.web_shop.enabled,
             web_shop_sources: config.web_shop.sources,
             players: Players::new(source, &config.players),
             studio,
         })
+    }
+
+    /// Whether what no secret fits may be kept instead of refused.
+    pub(crate) fn takes_mismatched(&self) -> bool {
+        self.quarantine
+            .as_ref()
+            .is_some_and(|quarantine| quarantine.is_open())
+    }
+
+    /// What bodies in quarantine are verified with.
+    pub(crate) fn quarantined(&self) -> Option<(Arc<Keyring>, Arc<Quarantine>)> {
+        let quarantine = self.quarantine.clone()?;
+        Some((Arc::clone(&self.keyring), quarantine))
     }
 
     /// Whether an unsigned Web Shop check may come from there.

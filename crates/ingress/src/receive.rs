@@ -14,13 +14,15 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use tracing::Instrument;
 use xsolla::Glance;
+use xsolla::signature::Digest;
 
 use crate::Network;
 use crate::address::sender;
 use crate::answer::{Answer, Question, Refusal, Served, label};
-use crate::keyring::SignatureFault;
+use crate::keyring::{SignatureFault, digests};
 use crate::metrics::Metrics;
 use crate::project::Project;
+use crate::quarantine::{KeepError, Kept};
 use crate::report::{Report, RequestIds};
 use crate::web_shop::is_check;
 
@@ -113,7 +115,11 @@ impl Ingress {
             }
             Err(fault) => {
                 self.metrics.not_signed(project.id, fault);
-                return Err(fault.into());
+                let digest = digests(&head.headers).find_map(Result::ok);
+                return Err(match digest {
+                    Some(digest) => self.mismatched(project, &digest, &body, received_at).await,
+                    None => fault.into(),
+                });
             }
         }
 
@@ -136,6 +142,42 @@ impl Ingress {
         self.broker.publish(&task).await?;
         // Accept after confirm: nothing above this line answers a notice with a 2xx.
         Ok(Served::Queued)
+    }
+
+    /// What becomes of a body that no secret fits: refused for good, or kept and asked for
+    /// again.
+    async fn mismatched(
+        &self,
+        project: &Project,
+        digest: &Digest,
+        body: &Bytes,
+        received_at: OffsetDateTime,
+    ) -> Refusal {
+        // Its address was checked against `sources`; without them it would prove nothing.
+        let quarantine = project.quarantine.as_ref();
+        let Some(quarantine) = quarantine.filter(|it| it.is_open() && !self.sources.is_empty())
+        else {
+            return SignatureFault::Mismatch.into();
+        };
+        let kept = match question_of(&Glance::of(body).kind, body) {
+            None => quarantine.keep(digest, body, received_at).await,
+            // Paid for already.
+            Some(Question::Pincode) => Err(KeepError::Question),
+            // Nothing is paid yet, and Xsolla tests an endpoint with a wrong signature.
+            Some(
+                Question::UserValidation
+                | Question::UserSearch
+                | Question::Catalogue
+                | Question::WebShopCheck,
+            ) => return SignatureFault::Mismatch.into(),
+        };
+        let outcome = match &kept {
+            Ok(Kept::Now) => "kept",
+            Ok(Kept::Before) => "repeated",
+            Err(error) => error.label(),
+        };
+        self.metrics.quarantine(project.id, outcome, 1);
+        kept.map_or_else(Refusal::from, |_| Refusal::Quarantined)
     }
 
     fn addressee(&self, uri: &Uri) -> Result<&Project, Refusal> {
@@ -197,7 +239,8 @@ fn question_of(kind: &Kind, body: &[u8]) -> Option<Question> {
     }
 }
 
-fn into_task(
+/// The task of a verified body.
+pub(crate) fn into_task(
     project: ProjectId,
     glance: Glance,
     message: MessageId,

@@ -127,6 +127,9 @@ impl Report {
                 line!(info, "Question answered");
             }
             Err(Refusal::Signature(_)) => line!(warn, "Signature refused"),
+            Err(Refusal::Quarantined | Refusal::NotQuarantined(_)) => {
+                line!(error, "No secret fits a webhook from Xsolla");
+            }
             Err(
                 Refusal::NoSuchPath
                 | Refusal::WrongMethod

@@ -1,6 +1,6 @@
 //! Putting the role together and serving it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use broker::{Broker, State};
 use httpd::{Check, Listener, Need, Readiness};
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::config::{self, Config};
 use crate::metrics::Metrics;
 use crate::project::Project;
+use crate::quarantine::{KeyFault, Replay};
 use crate::receive::Ingress;
 use crate::report::RequestIds;
 use crate::studio::http_client;
@@ -56,6 +57,21 @@ pub enum StartError {
         #[source]
         source: hyper::http::uri::InvalidUri,
     },
+    /// The quarantine has no usable key.
+    #[error("project {project}: `quarantine.key` cannot be used")]
+    QuarantineKey {
+        /// Which.
+        project: ProjectId,
+        /// What is wrong with it.
+        #[source]
+        source: KeyFault,
+    },
+    /// Anybody could fill the quarantine.
+    #[error("project {project} has `quarantine.enabled` and nothing stands in `ingress.sources`")]
+    NoSources {
+        /// Which.
+        project: ProjectId,
+    },
     /// Without root certificates no studio's service can be trusted.
     #[error("cannot read the root certificates of this machine; install `ca-certificates`")]
     RootCertificates(#[source] std::io::Error),
@@ -80,7 +96,13 @@ pub async fn run(
         .map(|(id, config)| {
             Project::new(id, config, &deps.ledger, &client).map(|project| (id, project))
         })
-        .collect::<Result<_, StartError>>()?;
+        .collect::<Result<HashMap<ProjectId, Project>, StartError>>()?;
+    let takes_any = |project: &&Project| project.takes_mismatched();
+    if let (true, Some(project)) = (config.sources.is_empty(), projects.values().find(takes_any)) {
+        return Err(StartError::NoSources {
+            project: project.id,
+        });
+    }
     let queue = deps
         .readiness
         .register("ingress.broker", Need::Informational);
@@ -90,6 +112,14 @@ pub async fn run(
     // As the last question found it; before the first one nothing speaks against it.
     players.ok();
     let state = deps.broker.state();
+    let metrics = Metrics::new(&deps.meter);
+    let quarantined = projects.values().filter_map(Project::quarantined);
+    let replay = Replay::new(
+        quarantined,
+        deps.ledger,
+        deps.broker.clone(),
+        metrics.clone(),
+    );
     let ingress = Ingress {
         projects,
         broker: deps.broker,
@@ -97,13 +127,14 @@ pub async fn run(
         proxies: config.proxies,
         limits: config.limits.clone(),
         deadline: config.deadline,
-        metrics: Metrics::new(&deps.meter),
+        metrics,
         requests: RequestIds::new(),
         players,
     };
     tokio::select! {
         () = httpd::serve(listener, config.limits, ingress, lifecycle) => {}
         never = show(state, queue) => match never {},
+        never = replay.run() => match never {},
     }
     Ok(())
 }

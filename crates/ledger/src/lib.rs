@@ -15,6 +15,7 @@ mod decide;
 mod entry;
 mod error;
 mod postgres;
+mod quarantine;
 mod rows;
 mod sqlite;
 mod store;
@@ -23,6 +24,7 @@ mod view;
 pub use config::Config;
 pub use entry::{Booked, Conflict, Entry, NoOp, Notice, Outcome, Verdict};
 pub use error::{Disposition, Interruption, LedgerError, SchemaError, StoreError};
+pub use quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
 pub use store::Ledger;
 pub use view::{
     BookingView, ConflictView, LineView, NoticeView, OrderStatus, OrderView, ParkedBody,

@@ -39,6 +39,8 @@ macro_rules! either {
     };
 }
 
+mod quarantine;
+
 impl Ledger {
     /// The ledger on PostgreSQL. Connects lazily: the database may be away.
     ///

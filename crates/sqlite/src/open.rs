@@ -14,9 +14,10 @@ use crate::OpenError;
 pub(crate) const APPLICATION: i64 = 0x4772_4C6E;
 
 /// What each version adds to the one before. Only ever appended to.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_queue.sql"),
+    include_str!("../../../migrations/sqlite/0003_quarantine.sql"),
 ];
 
 /// The version this program writes.

@@ -40,6 +40,18 @@ impl Digest {
         Ok(Self(bytes))
     }
 
+    /// The digest that was stored as these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes, for storing it. They do not belong in a log.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; BYTES] {
+        &self.0
+    }
+
     /// Signs a body as Xsolla does.
     #[must_use]
     pub fn sign(body: &[u8], secret: &[u8]) -> Self {

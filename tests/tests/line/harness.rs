@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,13 @@ pub(crate) struct Setup {
     pub(crate) grant: grant::Config,
     /// Workers beside the first one, each with lanes and connections of its own.
     pub(crate) more_workers: u32,
+    /// Networks whose webhooks are taken; empty takes them from anywhere.
+    pub(crate) sources: Vec<ingress::Network>,
+    /// Copies of the role beside the first one.
+    pub(crate) more_ingresses: u32,
+    /// Where the webhook secret stands; none for [`WEBHOOK_SECRET`] itself.
+    pub(crate) webhook_secret_file: Option<PathBuf>,
+    pub(crate) quarantine: ingress::Quarantine,
 }
 
 /// The running line.
@@ -53,6 +61,7 @@ pub(crate) struct Line {
     pub(crate) to_broker: CuttingProxy,
     pub(crate) to_redis: CuttingProxy,
     pub(crate) ingress: SocketAddr,
+    pub(crate) more_ingresses: Vec<SocketAddr>,
     pub(crate) publisher: SocketAddr,
     pub(crate) api: SocketAddr,
     lifecycle: Lifecycle,
@@ -101,7 +110,13 @@ impl Line {
         let listen = || Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let (for_ingress, for_publisher, for_api) = (listen(), listen(), listen());
         let addresses = [&for_ingress, &for_publisher, &for_api].map(Listener::local_addr);
-        roles.ingress(for_ingress).await;
+        roles.ingress(&setup, for_ingress).await;
+        let mut more_ingresses = Vec::new();
+        for _ in 0..setup.more_ingresses {
+            let listener = listen();
+            more_ingresses.push(listener.local_addr());
+            roles.ingress(&setup, listener).await;
+        }
         roles.publisher(setup.publisher.clone(), for_publisher);
         roles.api(for_api);
         for _ in 0..=setup.more_workers {
@@ -117,6 +132,7 @@ impl Line {
             to_broker,
             to_redis,
             ingress,
+            more_ingresses,
             publisher,
             api,
             lifecycle,
@@ -340,7 +356,7 @@ impl Roles {
         Broker::connect(self.broker.clone(), role, &self.telemetry.meter("broker"))
     }
 
-    async fn ingress(&self, listener: Listener) {
+    async fn ingress(&self, setup: &Setup, listener: Listener) {
         let broker = self.broker("ingress");
         let connected = |state: &broker::State| state.publishing == Link::Connected;
         assert!(
@@ -354,7 +370,10 @@ impl Roles {
             readiness: Readiness::new(&self.lifecycle),
         };
         let known = ingress::Project {
-            webhook_secrets: vec![Secret::inline(WEBHOOK_SECRET).unwrap()],
+            webhook_secrets: vec![match &setup.webhook_secret_file {
+                Some(file) => Secret::from_file(file).unwrap(),
+                None => Secret::inline(WEBHOOK_SECRET).unwrap(),
+            }],
             order_webhook_secrets: Vec::new(),
             // A loaded machine may take its time; what is tested is the answer.
             players: ingress::Players {
@@ -363,14 +382,16 @@ impl Roles {
             },
             studio: None,
             web_shop: ingress::WebShop::default(),
+            quarantine: setup.quarantine.clone(),
+        };
+        let config = ingress::Config {
+            deadline: Duration::from_secs(15),
+            sources: setup.sources.clone(),
+            ..ingress::Config::default()
         };
         let lifecycle = self.lifecycle.clone();
         self.lifecycle.supervise("ingress", async move {
             let projects = BTreeMap::from([(project(), known)]);
-            let config = ingress::Config {
-                deadline: Duration::from_secs(15),
-                ..ingress::Config::default()
-            };
             ingress::run(config, projects, deps, listener, &lifecycle).await
         });
     }

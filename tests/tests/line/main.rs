@@ -13,4 +13,5 @@ mod outages;
 mod races;
 mod play;
 mod samples;
+mod secret_exchange;
 mod sequences;

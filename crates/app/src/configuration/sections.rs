@@ -128,6 +128,9 @@ pub(crate) struct Project {
     /// The unsigned check of the Web Shop.
     #[serde(default)]
     pub(crate) web_shop: ingress::WebShop,
+    /// Grace for a secret that was exchanged at Xsolla and not here.
+    #[serde(default)]
+    pub(crate) quarantine: ingress::Quarantine,
     /// What a paid order grants.
     #[serde(default)]
     pub(crate) grant: grant::Config,
@@ -145,6 +148,7 @@ impl Project {
             players: self.players.clone(),
             studio: self.studio.clone(),
             web_shop: self.web_shop.clone(),
+            quarantine: self.quarantine.clone(),
         }
     }
 }
@@ -278,6 +282,16 @@ impl Rules {
                 &format!("{key}.web_shop.sources"),
                 "the check is unsigned; name the networks it may come from, such as \
                  [\"34.102.38.178\"]",
+            );
+        }
+        if let Err(fault) = project.quarantine.check() {
+            self.broken(&format!("{key}.quarantine.key"), fault.to_string());
+        }
+        if project.quarantine.enabled && all.ingress.sources.is_empty() {
+            self.broken(
+                &format!("{key}.quarantine.enabled"),
+                "anybody could fill the quarantine; name the networks of Xsolla in \
+                 `ingress.sources`",
             );
         }
         if let Some(publisher) = &project.publisher {

@@ -39,6 +39,10 @@ fn troubles() -> Vec<Refusal> {
         Refusal::Body(BodyError::NoRoom { limit: 9 }),
         Refusal::Body(BodyError::Broken("gone".into())),
         Refusal::ForeignSource,
+        Refusal::Quarantined,
+        Refusal::NotQuarantined(KeepError::Full),
+        Refusal::NotQuarantined(KeepError::Question),
+        Refusal::NotQuarantined(KeepError::NoRandomness),
         Refusal::TooLate,
         Refusal::Panicked,
     ];
@@ -130,5 +134,5 @@ fn every_outcome_has_a_label_of_its_own() {
         .collect();
     labels.sort_unstable();
     labels.dedup();
-    assert_eq!(labels.len(), 12, "{labels:?}");
+    assert_eq!(labels.len(), 14, "{labels:?}");
 }

@@ -16,7 +16,7 @@ use crate::line::{Line, PROJECT, Setup, player, project_id, studio_at};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Takes `count` tasks from a lane.
-async fn take(role: &Line, lane: Lane, count: usize) -> Vec<Task> {
+pub(crate) async fn take(role: &Line, lane: Lane, count: usize) -> Vec<Task> {
     let consumer = role.broker.consume(lane, 200);
     let mut taken = Vec::new();
     let taking = async {

@@ -11,7 +11,9 @@ use hyper::header::AUTHORIZATION;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use ingress::{Config, Deps, Network, Players, PlayersSource, Project, Studio, WebShop};
+use ingress::{
+    Config, Deps, Network, Players, PlayersSource, Project, Quarantine, Studio, WebShop,
+};
 use ledger::Ledger;
 use lifecycle::{Lifecycle, Verdict};
 use order::{PlayerId, ProjectId};
@@ -69,6 +71,7 @@ impl Setup {
                 players: Players::default(),
                 studio: None,
                 web_shop: WebShop::default(),
+                quarantine: Quarantine::default(),
             },
             // Nothing listens on the discard port.
             broker: broker::Config {
@@ -108,6 +111,7 @@ impl Setup {
             players: Players::default(),
             studio: None,
             web_shop: WebShop::default(),
+            quarantine: Quarantine::default(),
         };
         let projects = BTreeMap::from([
             (project_id(), self.project),

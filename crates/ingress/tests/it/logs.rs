@@ -8,7 +8,7 @@ use testkit::StudioService;
 use tracing_subscriber::fmt::MakeWriter;
 use xsolla::signature::authorization_header;
 
-use crate::line::{SECRET, Setup};
+use crate::line::{SECRET, Setup, network, secret};
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -38,8 +38,10 @@ impl<'a> MakeWriter<'a> for Captured {
     }
 }
 
+const QUARANTINE_KEY: &str = "decafbad00112233445566778899aabbccddeeff0123456789abcdeffedcba98";
+
 /// Everything personal or secret that the requests below hold.
-const CANARIES: [&str; 7] = [
+const CANARIES: [&str; 8] = [
     "canary-player",
     "canary@example.net",
     "203.0.113.77",
@@ -47,6 +49,7 @@ const CANARIES: [&str; 7] = [
     "canary-public",
     SECRET,
     "studio-key-9",
+    QUARANTINE_KEY,
 ];
 
 const USER: &str = r#""user":{"id":"canary-player","external_id":"canary-player","email":"canary@example.net","ip":"203.0.113.77","name":"Canary Falk","public_id":"canary-public"}"#;
@@ -63,7 +66,11 @@ async fn nothing_personal_or_secret_is_logged_at_any_level() {
         .finish();
     let _captured = tracing::subscriber::set_default(subscriber);
     let studio = StudioService::start().await;
-    let line = Setup::new().asking(&studio).serve();
+    let mut setup = Setup::new().asking(&studio);
+    setup.config.sources = vec![network("127.0.0.1")];
+    setup.project.quarantine.enabled = true;
+    setup.project.quarantine.key = Some(secret(QUARANTINE_KEY));
+    let line = setup.serve();
 
     let order = format!(r#"{{"notification_type":"order_paid","order":{{"id":731}},{USER}}}"#);
     let check = format!("{{{USER}}}");
@@ -84,6 +91,9 @@ async fn nothing_personal_or_secret_is_logged_at_any_level() {
     signatures.push(authorization_header(order.as_bytes(), SECRET.as_bytes()));
     line.post_with(order.as_bytes(), &["Signature canary-player"])
         .await;
+    let wrong = authorization_header(order.as_bytes(), b"wrong secret");
+    line.post_with(order.as_bytes(), &[&wrong]).await;
+    signatures.push(wrong);
     line.post_with(check.as_bytes(), &[]).await;
     line.post(b"{canary-player").await;
 
@@ -98,6 +108,7 @@ async fn nothing_personal_or_secret_is_logged_at_any_level() {
     let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
     assert_eq!(lines("Question answered"), 4, "{log}");
     assert_eq!(lines("Signature refused"), 2);
+    assert_eq!(lines("No secret fits a webhook from Xsolla"), 1);
     assert_eq!(lines("Webhook not served"), 7);
     let refused = log
         .lines()

@@ -5,6 +5,7 @@
 mod accept;
 mod line;
 mod logs;
+mod quarantine;
 mod questions;
 mod refusals;
 mod run;

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::line::{Setup, project_id, validation};
 
-async fn start(setup: Setup) -> Result<(), StartError> {
+pub(crate) async fn start(setup: Setup) -> Result<(), StartError> {
     let lifecycle = Lifecycle::new();
     lifecycle.drain();
     let meter = Telemetry::quiet().meter("ingress");

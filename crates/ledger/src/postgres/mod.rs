@@ -8,6 +8,7 @@ mod orders;
 mod parked;
 mod players;
 mod pool;
+mod quarantine;
 mod streams;
 mod transactions;
 

@@ -12,6 +12,7 @@ mod notices;
 mod orders;
 mod parked;
 mod players;
+mod quarantine;
 mod statement;
 mod streams;
 mod transactions;

@@ -122,28 +122,6 @@ async fn the_keys_refuse_a_second_grant_whatever_the_program_thinks(store: Store
     assert_eq!(rows(&store).await, before);
 }
 
-/// So is a primary that was demoted, and one whose disk is full.
-#[tokio::test]
-async fn a_database_that_takes_no_writes_is_tried_again() {
-    let database = Postgres::database().await;
-    let writes = async |allowed: &str| {
-        let set = "ALTER DATABASE %I SET default_transaction_read_only =";
-        let set =
-            format!("DO $$ BEGIN EXECUTE format('{set} {allowed}', current_database()); END $$");
-        let set = sqlx::raw_sql(sqlx::AssertSqlSafe(set));
-        set.execute(database.pool()).await.unwrap();
-    };
-    // The setting counts for new connections.
-    let connect = || Ledger::open(&database.config()).unwrap();
-    writes("on").await;
-    let fault = connect().book(&batch([paid(7, "mira", 900)]), noon()).await;
-    let fault = fault.unwrap_err();
-    assert!(matches!(fault, LedgerError::Unavailable(_)), "{fault:?}");
-    assert_eq!(fault.disposition(), Disposition::Retry);
-    writes("off").await;
-    book(&connect(), [paid(7, "mira", 900)]).await;
-}
-
 /// Whoever waits for a booking may stop at any instant. A connection that went back to the
 /// pool inside a transaction would swallow what the next one writes, so each is followed by
 /// a single statement, which another session must see.

@@ -10,6 +10,7 @@ mod notices;
 mod orders;
 mod parked;
 mod postgres;
+mod quarantine;
 mod random;
 mod sqlite;
 mod stores;

@@ -26,6 +26,8 @@ broker.url = 'amqp://h'
 
 /// One project with everything set.
 const GAME: &str = "
+[ingress]
+sources = ['185.30.20.0/24']
 [projects.44056]
 webhook_secrets = ['new', 'old']
 order_webhook_secrets = ['order']
@@ -38,6 +40,9 @@ authorization = 'Bearer x'
 [projects.44056.web_shop]
 enabled = true
 sources = ['34.102.38.178']
+[projects.44056.quarantine]
+enabled = true
+key = '00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210'
 [projects.44056.grant]
 grant_sandbox = true
 [projects.44056.publisher]
@@ -114,6 +119,8 @@ fn a_project_reaches_the_roles_whole() {
     assert_eq!(ingress.players.deadline, Duration::from_millis(700));
     assert_eq!(ingress.studio.unwrap().url, "https://studio.example/xsolla");
     assert!(ingress.web_shop.enabled);
+    assert!(ingress.quarantine.enabled);
+    assert_eq!(ingress.quarantine.keep_for, Duration::from_hours(72));
 }
 
 #[test]
@@ -157,6 +164,18 @@ fn rules_over_several_keys_hold_or_are_named() {
             "'34.102.38.178/33'",
             "projects.44056.web_shop.sources.0",
         ),
+        (
+            "sources = ['185.30.20.0/24']",
+            "",
+            "projects.44056.quarantine.enabled",
+        ),
+        ("key = '0011", "key = '00", "projects.44056.quarantine.key"),
+        (
+            "key = '0011",
+            "key = '00xx",
+            "projects.44056.quarantine.key",
+        ),
+        ("key = '0011", "#", "projects.44056.quarantine.key: missing"),
         ("secret = 'shared'", "", "projects.44056.publisher.secret"),
         ("'HS256'", "'RS256'", "projects.44056.publisher.keys"),
         ("'HS256'", "'none'", "projects.44056.publisher.algorithm"),
