@@ -66,7 +66,7 @@ pub(crate) enum Step {
     History(Vec<Status>),
     /// The client polls and gets this status.
     Poll(Status),
-    /// The player holds so much more than before.
+    /// The player holds so much more than before. Comes after the booking.
     Gained(Vec<(String, i64)>),
 }
 
