@@ -40,7 +40,7 @@ pub(crate) enum Command {
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig(CheckConfig),
     /// Send a signed scenario to an instance and show live what comes of it.
-    Play(Play),
+    Play(Box<Play>),
     /// Print the Authorization header of a webhook body, for sending it with curl.
     Sign(Sign),
 }

@@ -188,11 +188,10 @@ impl Answer {
     /// The status, and what the body says in short.
     pub(crate) fn summary(&self) -> String {
         let status = self.status.as_u16();
-        if let Some(code) = self.code() {
-            return format!("{status} {code}");
-        }
-        let body = String::from_utf8_lossy(&self.body);
-        let shown: String = body.trim().chars().take(MAX_SHOWN).collect();
+        let said = self.code();
+        let said = said.unwrap_or_else(|| String::from_utf8_lossy(&self.body).into_owned());
+        let shown: String = said.trim().chars().take(MAX_SHOWN).collect();
+        // A stranger's answer goes to a terminal.
         let shown = shown.replace(char::is_control, " ");
         format!("{status} {shown}").trim_end().to_owned()
     }

@@ -49,13 +49,20 @@ impl Purchase {
         paid
     }
 
-    /// A bundle is paid, in combined mode. The list names the bundle and what is in it.
+    /// A bundle is paid, in combined mode. The list names the bundle and what is in it, and
+    /// marks the latter as webhook version 2 does.
     #[must_use]
     pub fn bundle_paid(&self) -> Value {
+        let line = |sku: &str, kind: &str, quantity: i64, amount: &str| {
+            json!({
+                "sku": sku, "type": kind, "quantity": quantity, "amount": amount,
+                "is_free": false, "is_bonus": false, "is_bundle_content": kind != "bundle"
+            })
+        };
         let items = json!([
-            {"sku": "com.example.starter_chest", "type": "bundle", "quantity": 1, "amount": "6.9800"},
-            {"sku": "com.example.blade_frost", "type": "virtual_good", "quantity": 1, "amount": "0"},
-            {"sku": "com.example.crystals", "type": "virtual_currency", "quantity": 250, "amount": "[null]"}
+            line("com.example.starter_chest", "bundle", 1, "6.9800"),
+            line("com.example.blade_frost", "virtual_good", 1, "0"),
+            line("com.example.crystals", "virtual_currency", 250, "[null]")
         ]);
         let mut paid = self.order("order_paid", &items);
         paid["billing"] = self.billing("payment");

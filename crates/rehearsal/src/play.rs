@@ -65,7 +65,8 @@ struct Stage<'a> {
     client: Option<Connection>,
     registered: bool,
     held_before: Held,
-    sent_at: Option<Instant>,
+    /// When that was sent of which a status tells.
+    caused_at: Option<Instant>,
     answers: Vec<u16>,
 }
 
@@ -84,7 +85,7 @@ impl<'a> Stage<'a> {
             client: None,
             registered: false,
             held_before: Held::new(),
-            sent_at: None,
+            caused_at: None,
             answers: Vec::new(),
         })
     }
@@ -94,8 +95,8 @@ impl<'a> Stage<'a> {
         self.answers.clear();
         let (name, what) = words(step);
         let ended = self.take(step).await;
-        let since = match (step, self.sent_at) {
-            (Step::Hear(_), Some(sent_at)) => sent_at,
+        let since = match (step, self.caused_at) {
+            (Step::HearNew | Step::Hear(_), Some(caused_at)) => caused_at,
             _ => began,
         };
         let took = since.elapsed();
@@ -131,7 +132,7 @@ impl<'a> Stage<'a> {
     }
 
     async fn send(&mut self, letter: &Letter) -> Ended {
-        self.sent_at = Some(Instant::now());
+        self.caused_at = Some(Instant::now());
         let answers = sender::send(&self.http, &self.target.webhook, letter).await;
         let answers = answers.map_err(|error| Mismatch {
             expected: letter.expected.words(),
@@ -168,6 +169,7 @@ impl<'a> Stage<'a> {
         let Some(server) = &self.target.server else {
             return Ok(String::new());
         };
+        self.caused_at = Some(Instant::now());
         let purchase = &self.script.purchase;
         let registered = server.register_order(&self.http, purchase).await;
         registered.map_err(|error| api_mismatch("200 or 201", &error))?;
@@ -177,7 +179,7 @@ impl<'a> Stage<'a> {
 
     async fn read_inventory(&mut self) -> Ended {
         self.held_before = self.held().await?;
-        Ok(in_words(&self.held_before, "nothing"))
+        Ok(in_words(&self.held_before))
     }
 
     async fn held(&self) -> Result<Held, Mismatch> {
@@ -204,13 +206,12 @@ impl<'a> Stage<'a> {
             return Ok(String::new());
         };
         let came = client.status(self.pace.limit).await;
-        let came = came.map_err(|error| match error {
-            ClientError::Silent(_) => Mismatch {
-                expected: status.as_str().to_owned(),
-                came: error.to_string(),
-                look_at: look_at.clone(),
-            },
-            error => client_mismatch(status.as_str(), &error),
+        let came = came.map_err(|error| {
+            let mut mismatch = client_mismatch(status.as_str(), &error);
+            if matches!(error, ClientError::Silent(_)) {
+                mismatch.look_at.clone_from(&look_at);
+            }
+            mismatch
         })?;
         if came == status.as_str() {
             return Ok(came);
@@ -306,35 +307,30 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Waits until the inventory is what it has to be: it may be read before the booking.
+    /// What the player holds now. The booking has been seen before, and it moved the items.
     async fn see_gained(&self, gained: &[(String, i64)]) -> Ended {
         let mut expected = self.held_before.clone();
         for (sku, quantity) in gained {
             *expected.entry(sku.clone()).or_default() += quantity;
         }
-        expected.retain(|_, quantity| *quantity != 0);
-        let deadline = Instant::now() + self.pace.limit;
-        loop {
-            let mut held = self.held().await?;
+        let mut held = self.held().await?;
+        for held in [&mut expected, &mut held] {
             held.retain(|_, quantity| *quantity != 0);
-            if held == expected {
-                return Ok(in_words(&held, "nothing"));
-            }
-            if Instant::now() >= deadline {
-                return Err(Mismatch {
-                    expected: in_words(&expected, "nothing"),
-                    came: in_words(&held, "nothing"),
-                    look_at: look_at::inventory(&self.script.purchase),
-                });
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
         }
+        if held == expected {
+            return Ok(in_words(&held));
+        }
+        Err(Mismatch {
+            expected: in_words(&expected),
+            came: in_words(&held),
+            look_at: look_at::inventory(&self.script.purchase),
+        })
     }
 }
 
-fn in_words(held: &Held, nothing: &str) -> String {
+fn in_words(held: &Held) -> String {
     if held.is_empty() {
-        return nothing.to_owned();
+        return "nothing".to_owned();
     }
     let lines = held
         .iter()
@@ -362,14 +358,13 @@ fn client_mismatch(expected: &str, error: &ClientError) -> Mismatch {
 fn words(step: &Step) -> (&'static str, String) {
     let (name, what) = match step {
         Step::RegisterPlayer => ("register_player", "game server registers the player"),
-        Step::ReadInventory => ("inventory", "game server reads the inventory"),
+        Step::ReadInventory | Step::Gained(_) => ("inventory", "game server reads the inventory"),
         Step::Connect => ("connect", "game client connects over WebSocket"),
         Step::RegisterOrder => ("register_order", "game server registers the order"),
         Step::HearNew | Step::Hear(_) => ("hear", "game client hears"),
         Step::Quiet => ("quiet", "nothing more comes"),
         Step::History(_) => ("history", "game client reads its history"),
         Step::Poll(_) => ("poll", "game client polls the order"),
-        Step::Gained(_) => ("inventory", "game server reads the inventory"),
         Step::Booked(kind) => return ("booked", format!("ledger: how {kind} ended")),
         Step::Send(letter) => return ("send", sending(letter)),
     };

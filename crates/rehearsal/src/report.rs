@@ -13,7 +13,7 @@ pub struct Report {
     pub what: String,
     /// What came of it, in a few words; empty where it did not end as expected.
     pub result: String,
-    /// How long it took. Of a status: since the last notice was sent.
+    /// How long it took. Of a status: since that was sent of which it tells.
     pub took: Duration,
     /// The HTTP status codes of the answers to a notice, one for each copy.
     pub answers: Vec<u16>,

@@ -66,7 +66,7 @@ pub(crate) enum Step {
     History(Vec<Status>),
     /// The client polls and gets this status.
     Poll(Status),
-    /// The player holds so much more than before.
+    /// The player holds so much more than before. Comes after the booking.
     Gained(Vec<(String, i64)>),
 }
 
@@ -279,9 +279,11 @@ mod tests {
     }
 
     fn sent(script: &Script) -> Vec<&[u8]> {
-        let letters = script.steps.iter().map(|step| match step {
-            Step::Send(letter) => letter.body.as_ref(),
-            other => panic!("{other:?}"),
+        let letters = script.steps.iter().map(|step| {
+            let Step::Send(letter) = step else {
+                panic!("{step:?}");
+            };
+            letter.body.as_ref()
         });
         letters.collect()
     }

@@ -12,7 +12,6 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-use crate::binary::fresh_binary;
 use crate::chance::Chance;
 use crate::orders::PROJECT;
 use crate::process::{born, kill_family};

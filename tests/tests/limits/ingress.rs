@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::binary::fresh_binary;
+use tests::fresh_binary;
 
 pub(crate) const PROJECT: i64 = 271_904;
 pub(crate) const PATH: &str = "/webhooks/xsolla/271904";

@@ -2,8 +2,6 @@
 //! of the broker that only a real one has.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-#[path = "../chaos/binary.rs"]
-mod binary;
 mod broker_faults;
 mod full;
 mod heads;

@@ -1,5 +1,6 @@
 //! `grantline play`, the real program, against the line and against strangers.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -38,7 +39,7 @@ impl Drop for Folder {
 
 impl Folder {
     fn new() -> Self {
-        let name = format!("grantline-play-{:016x}", testkit_number());
+        let name = format!("grantline-play-{:016x}", any_number());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir(&folder).unwrap();
         let folder = Self(folder);
@@ -119,7 +120,7 @@ impl Played {
     }
 }
 
-fn testkit_number() -> u64 {
+fn any_number() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(std::process::id())
 }
@@ -160,18 +161,18 @@ async fn every_scenario_ends_in_the_ledger_as_it_says() {
             Scenario::CancelFirst => (&[], &["new", "canceled"]),
             Scenario::BadSignature | Scenario::UnknownPlayer => (&[], &[]),
         };
-        let played = folder.play(&["--json", scenario.as_str()]).await;
-        let lines = played.passed();
+        let run = folder.play(&["--json", scenario.as_str()]).await;
+        let lines = run.passed();
         let (player, order) = (text(&lines[0]["player"]), lines[0]["order"].as_i64());
         let seen = statuses(&line, player, order.unwrap()).await;
-        assert_eq!(seen, expected, "{scenario}: {}", played.out);
+        assert_eq!(seen, expected, "{scenario}: {}", run.out);
         assert_eq!(line.inventory(player).await, goods, "{scenario}");
         let heard: Vec<_> = lines
             .iter()
             .filter(|report| report["step"] == "hear")
             .map(|report| text(&report["result"]))
             .collect();
-        assert_eq!(heard, expected, "{scenario}: {}", played.out);
+        assert_eq!(heard, expected, "{scenario}: {}", run.out);
     }
     assert!(line.parked().await.is_empty());
     line.stop().await;
@@ -221,7 +222,7 @@ async fn what_does_not_come_as_expected_is_told_and_fails() {
     let setup = Setup {
         grant: grant::Config {
             grant_sandbox: true,
-            ..grant::Config::default()
+            bundles: grant::Bundles::Heading,
         },
         ..Setup::default()
     };
@@ -236,6 +237,15 @@ async fn what_does_not_come_as_expected_is_told_and_fails() {
     assert_eq!(report["came"], "new → paid → done");
     let order = played.lines()[0]["order"].as_i64().unwrap();
     assert!(text(&report["look_at"]).contains(&format!("/orders/{order}")));
+
+    // A bundle's content is to be granted, but here its heading is.
+    let report = folder.play(&["--json", "bundle"]).await.failed();
+    assert_eq!(report["step"], "inventory", "{report}");
+    assert_eq!(report["came"], "1 × com.example.starter_chest");
+    assert_eq!(
+        report["expected"],
+        "1 × com.example.blade_frost, 250 × com.example.crystals"
+    );
     line.stop().await;
 }
 
@@ -318,8 +328,11 @@ fn signature(body: &[u8], secret: &str) -> String {
         .chain_update(body)
         .chain_update(secret)
         .finalize();
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("Signature {hex}")
+    let mut header = "Signature ".to_owned();
+    for byte in digest {
+        write!(header, "{byte:02x}").unwrap();
+    }
+    header
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use rehearsal::{
     GameClient, GameServer, Instance, Pace, Purchase, Scenario, Script, Target, Webhook,
 };
@@ -59,14 +59,14 @@ pub(crate) async fn show<W: io::Write>(
 ) -> anyhow::Result<bool> {
     printer.begin(script, target)?;
     let began = Instant::now();
-    let mut printed = Ok(());
+    let mut outcome = Ok(());
     let tell = |report: &rehearsal::Report| {
-        if printed.is_ok() {
-            printed = printer.step(report);
+        if outcome.is_ok() {
+            outcome = printer.step(report);
         }
     };
     let all_met = rehearsal::play(script, target, pace, tell).await?;
-    printed?;
+    outcome?;
     printer.end(all_met, began.elapsed())?;
     Ok(all_met)
 }
@@ -154,16 +154,16 @@ fn alone(url: &str, secret: Secret) -> Target {
     }
 }
 
+/// The instance a file tells of. What to do comes last, behind what is wrong.
 fn instance(path: &Path) -> anyhow::Result<(Target, i64)> {
-    let instance = Instance::read(path).with_context(|| {
-        "no running instance is known here; start one in this folder with `grantline serve`, \
-         or name one with --webhook-url and --secret-file"
-    })?;
-    let target = instance.target(path).with_context(|| {
-        "the instance has ended, or belongs to another user; start one with \
-         `grantline serve`"
-    })?;
-    Ok((target, instance.project))
+    let found = Instance::read(path).and_then(|it| Ok((it.target(path)?, it.project)));
+    found.map_err(|error| {
+        anyhow!(
+            "no running instance is known here: {:#}; start one in this folder with `grantline \
+             serve`, or name one with --webhook-url and --secret-file",
+            anyhow::Error::new(error)
+        )
+    })
 }
 
 /// The number a URL's path ends with.

@@ -23,9 +23,11 @@ fn script(scenario: Scenario, overrides: &[&str], views: Views) -> Script {
 }
 
 fn letters(script: &Script) -> Vec<(Letter, Value)> {
-    let letters = script.steps.iter().filter_map(|step| match step {
-        Step::Send(letter) => Some(letter),
-        _ => None,
+    let letters = script.steps.iter().filter_map(|step| {
+        let Step::Send(letter) = step else {
+            return None;
+        };
+        Some(letter)
     });
     letters
         .map(|it| (it.clone(), serde_json::from_slice(&it.body).unwrap()))
@@ -33,18 +35,21 @@ fn letters(script: &Script) -> Vec<(Letter, Value)> {
 }
 
 fn heard(script: &Script) -> Vec<Status> {
-    let heard = script.steps.iter().filter_map(|step| match step {
-        Step::HearNew => Some(Status::New),
-        Step::Hear(status) => Some(*status),
-        _ => None,
+    let heard = script.steps.iter().filter_map(|step| {
+        if let Step::Hear(status) = step {
+            return Some(*status);
+        }
+        (*step == Step::HearNew).then_some(Status::New)
     });
     heard.collect()
 }
 
 fn brought(script: &Script) -> Vec<Vec<(String, i64)>> {
-    let gained = script.steps.iter().filter_map(|step| match step {
-        Step::Gained(gained) => Some(gained.clone()),
-        _ => None,
+    let gained = script.steps.iter().filter_map(|step| {
+        let Step::Gained(gained) = step else {
+            return None;
+        };
+        Some(gained.clone())
     });
     gained.collect()
 }
@@ -149,10 +154,8 @@ fn an_overridden_player_is_the_same_in_every_notice() {
     let script = script(Scenario::Refund, &["user.external_id=ava"], ALL_VIEWS);
     assert_eq!(script.purchase.player, "ava");
     for (letter, notice) in letters(&script) {
-        let field = match letter.kind.as_str() {
-            "order_paid" | "order_canceled" => "external_id",
-            _ => "id",
-        };
+        let is_of_order = letter.kind.starts_with("order_");
+        let field = if is_of_order { "external_id" } else { "id" };
         assert_eq!(notice["user"][field], "ava", "{notice}");
     }
 }
