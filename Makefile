@@ -62,7 +62,7 @@ fuzz: rust ## Look for inputs that break a promise, guided by coverage (FUZZ_SEC
 		mkdir -p .cache/fuzz/$$target; \
 		echo "fuzz: $$target for $(or $(FUZZ_SECONDS),600) s"; \
 		"$${CARGO_TARGET_DIR:-target}/$(host)/fuzz/$$target" \
-			-max_total_time=$(or $(FUZZ_SECONDS),600) -max_len=8192 -timeout=10 -verbosity=0 -print_final_stats=1 \
+			-max_total_time=$(or $(FUZZ_SECONDS),600) -max_len=8192 -timeout=10 -verbosity=0 -print_funcs=0 -print_final_stats=1 \
 			-artifact_prefix=.cache/fuzz/$$target- .cache/fuzz/$$target tests/fuzz/seeds/$$target \
 			$$([[ $$target != notice ]] || echo crates/xsolla/fixtures) </dev/null; \
 	done

@@ -16,7 +16,7 @@ const SECRETS: [&str; 4] = [
 
 /// A file, a line `===`, and a line `NAME=value` for each variable.
 ///
-/// Any text is a configuration or has faults, each time the same; no secret is in either;
+/// Any text is a configuration or has faults; no secret is in what is said of either;
 /// a file that is sound says the same as the twins of its keys.
 ///
 /// # Panics
@@ -33,13 +33,13 @@ pub fn check(input: &[u8]) {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let said = grantline::print_config(file, variables.clone());
-    let again = grantline::print_config(file, variables.clone());
-    assert_eq!(said, again);
     let (Ok(text) | Err(text)) = &said;
     if canaries(file, &variables) {
         assert!(!text.contains(CANARY), "a secret is shown: {text}");
     }
-    twins(file);
+    if let (Ok(printed), true) = (&said, variables.is_empty()) {
+        twins(file, printed);
+    }
 }
 
 /// Whether canaries stand in secrets alone.
@@ -78,22 +78,17 @@ fn secrets(value: &Value, is_secret: bool) -> usize {
 }
 
 /// Whatever a sound file says, the environment can say as well.
-fn twins(file: &str) {
+fn twins(file: &str, printed: &str) {
     // A secret in a file has a twin of its own form.
     if file.contains("file") {
         return;
     }
-    let (Ok(printed), Ok(table)) = (
-        grantline::print_config(file, Vec::new()),
-        file.parse::<Table>(),
-    ) else {
-        return;
-    };
+    let table: Table = file.parse().expect("a sound file is TOML");
     let mut variables = Vec::new();
     flatten("GRANTLINE", &table, &mut variables);
     let by_twins = grantline::print_config("", variables.clone());
     let by_twins = by_twins.as_deref().map(values);
-    assert_eq!(by_twins, Ok(values(&printed)), "{variables:?}");
+    assert_eq!(by_twins, Ok(values(printed)), "{variables:?}");
 }
 
 fn flatten(prefix: &str, table: &Table, variables: &mut Vec<(String, String)>) {
