@@ -40,7 +40,7 @@ async fn check(ledger: &Ledger, config: &Configuration) -> anyhow::Result<ExitCo
         code = ExitCode::FAILURE;
     }
     for fault in Topology::check(&config.broker).await? {
-        writeln!(out, "broker: {fault}")?;
+        writeln!(out, "broker at {}: {fault}", config.broker.place())?;
         code = ExitCode::FAILURE;
     }
     if code == ExitCode::SUCCESS {

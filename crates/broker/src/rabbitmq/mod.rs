@@ -6,6 +6,7 @@ mod link;
 mod management;
 mod message;
 mod names;
+mod place;
 mod publish;
 mod topology;
 mod window;
@@ -29,6 +30,11 @@ pub use consume::Consumer;
 pub use hear::HintReceiver;
 pub use management::TopologyError;
 pub use topology::{Fault, Topology};
+
+/// Host, port and virtual host, or what is wrong with the address.
+pub(crate) fn place(config: &Config) -> String {
+    link::address(config).map_or_else(|fault| fault, |uri| place::Place::of(&uri).full())
+}
 
 /// A process's handle to the broker. Clones share its connections, which are kept up in
 /// the background and made anew for ever.

@@ -173,7 +173,7 @@ async fn a_role_without_its_topology_says_so_and_starts_when_it_is_there() {
     let _hints = broker.hints();
     let is_missing = |link: &Link| {
         let reason = link.reason().unwrap_or_default();
-        reason.contains("is missing on the broker; run `grantline migrate`")
+        reason.contains("is missing in virtual host") && reason.contains("run `grantline migrate`")
     };
     let both = |state: &State| is_missing(&state.publishing) && is_missing(&state.consuming);
     wait_for(&broker, "missing", both).await;
