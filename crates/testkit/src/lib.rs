@@ -1,5 +1,6 @@
 //! Throw-away servers' corners, signer and clients for the tests
 
+mod binary;
 mod jwt;
 mod postgres;
 mod proxy;
@@ -8,6 +9,7 @@ mod redis;
 mod studio;
 mod websocket;
 
+pub use binary::fresh_binary;
 pub use jwt::{EC_PUBLIC, Jwt, RSA_PUBLIC};
 pub use postgres::{Database, Postgres};
 pub use proxy::CuttingProxy;
