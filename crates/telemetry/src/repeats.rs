@@ -115,7 +115,7 @@ mod tests {
         let (repeats, start) = (Repeats::default(), Instant::now());
         let admitted = |after| repeats.admit(&(), start + after);
         assert_eq!(admitted(Duration::ZERO), Some(0));
-        assert_eq!(admitted(QUIET - SECOND), None);
+        assert_eq!(admitted(SECOND), None);
         assert_eq!(admitted(QUIET), Some(1));
         assert_eq!(admitted(QUIET + SECOND), None);
         assert_eq!(admitted(QUIET * 3), Some(1));
