@@ -13,6 +13,8 @@ use ledger::{Ledger, SchemaError};
 use lifecycle::Lifecycle;
 use order::ProjectId;
 use task::Lane;
+use telemetry::Repeats;
+use tokio::time::Instant;
 use worker::Handler;
 
 use crate::configuration::{Configuration, Stack};
@@ -238,12 +240,12 @@ impl Wiring {
         };
         let ledger = self.ledger.clone();
         self.lifecycle.track(async move {
-            if let Err(error) = ledger.ping().await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "The ledger does not answer yet"
-                );
+            if let Err(error) = ledger.check_schema().await {
+                let reason = format!("{:#}", anyhow::Error::new(error));
+                tracing::error!(reason, "The ledger may not be able to answer questions");
             }
+            // Whatever it says is said when it is asked.
+            let _ = ledger.ping().await;
         });
         let projects = each_project(config, crate::configuration::Project::ingress);
         let (config, lifecycle) = (config.ingress.clone(), self.lifecycle.clone());
@@ -343,6 +345,7 @@ impl Wiring {
 /// An older schema needs a person; a database that is away comes back.
 async fn usable(ledger: &Ledger, check: &Check) -> Result<(), SchemaError> {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    let lines = Repeats::default();
     loop {
         ticks.tick().await;
         match ledger.check_schema().await {
@@ -352,7 +355,9 @@ async fn usable(ledger: &Ledger, check: &Check) -> Result<(), SchemaError> {
             }
             Err(error @ SchemaError::Connect { .. }) => {
                 let reason = format!("{:#}", anyhow::Error::new(error));
-                tracing::error!(reason, "The ledger cannot be used yet");
+                if lines.admit(&(), Instant::now()).is_some() {
+                    tracing::error!(reason, "The ledger cannot be used yet");
+                }
                 check.not_ok(reason);
             }
             // A newer version is being rolled out, or back: every migration leaves the

@@ -87,6 +87,12 @@ impl Config {
         }
     }
 
+    /// Host, port and virtual host of `url`, fit to be shown.
+    #[must_use]
+    pub fn place(&self) -> String {
+        crate::rabbitmq::place(self)
+    }
+
     const fn heartbeat() -> Duration {
         Duration::from_secs(5)
     }

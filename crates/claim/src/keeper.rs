@@ -11,8 +11,9 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind};
 use tokio::sync::{Notify, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::diary::Diary;
 use crate::metrics::Metrics;
 use crate::{Config, State};
 
@@ -82,10 +83,13 @@ impl Keeper {
     }
 
     async fn keep(&self, url: &secret::Secret) {
+        let mut diary = Diary::new();
         loop {
             match self.open(url).await {
                 Ok(connection) => {
-                    tracing::info!("Connected to Redis");
+                    if diary.found() {
+                        tracing::info!("Connected to Redis");
+                    }
                     let failed = Arc::<Notify>::default();
                     self.offered.send_replace(Some(Line {
                         connection,
@@ -94,27 +98,32 @@ impl Keeper {
                     self.state.send_replace(State::Connected);
                     failed.notified().await;
                     self.offered.send_replace(None);
-                    self.down("a call failed".to_owned());
+                    self.down(&mut diary, "call", "a call failed".to_owned());
                 }
                 Err(error) => {
-                    self.metrics.failed(Failure::of(&error));
-                    self.down(reason(&error));
+                    let failure = Failure::of(&error);
+                    self.metrics.failed(failure);
+                    self.down(&mut diary, failure.as_str(), reason(url, &error));
                 }
             }
             sleep(PROBE_EVERY).await;
         }
     }
 
-    fn down(&self, reason: String) {
+    fn down(&self, diary: &mut Diary, loss: &'static str, reason: String) {
+        if let Some(held_back) = diary.lost(loss, Instant::now()) {
+            tracing::warn!(
+                reason,
+                held_back,
+                "Redis is passed over; the ledger does without"
+            );
+        }
         let news = State::Down { reason };
-        let changed = self.state.send_if_modified(|state| {
+        self.state.send_if_modified(|state| {
             let changed = *state != news;
-            state.clone_from(&news);
+            *state = news;
             changed
         });
-        if changed {
-            tracing::warn!(state = ?news, "Redis is passed over; the ledger does without");
-        }
     }
 
     /// Connects and writes, for a replica and a full memory can be read as well.
@@ -144,14 +153,26 @@ impl Keeper {
     }
 }
 
-/// Never shows the address, which holds a password.
-fn reason(error: &RedisError) -> String {
+/// What is wrong, where, and what to do. Never shows the password in the address.
+fn reason(url: &secret::Secret, error: &RedisError) -> String {
+    let Ok(client) = Client::open(&*url.reveal()) else {
+        return "`claim.url` is not the address of a Redis: expected \
+                redis://user:password@host:6379/0, or rediss:// for TLS"
+            .to_owned();
+    };
+    let at = client.get_connection_info().addr();
     let kind = error.kind();
-    if kind == ErrorKind::InvalidClientConfig {
-        "claim.url is no redis:// or rediss:// address".to_owned()
-    } else if kind == ErrorKind::AuthenticationFailed {
-        "user or password are wrong".to_owned()
+    if kind == ErrorKind::AuthenticationFailed {
+        format!(
+            "Redis at {at} refuses user or password; expected those of `claim.url`: correct \
+             it, or the user in Redis"
+        )
+    } else if kind == ErrorKind::Io {
+        format!(
+            "cannot reach Redis at {at} ({error}); expected a running one there: start it, or \
+             correct `claim.url`"
+        )
     } else {
-        error.to_string()
+        format!("Redis at {at} does not serve: {error}")
     }
 }

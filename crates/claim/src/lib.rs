@@ -6,6 +6,7 @@
 //! and epoch lets the ledger be skipped; everything else goes to the ledger.
 
 mod config;
+mod diary;
 mod keeper;
 mod key;
 mod metrics;

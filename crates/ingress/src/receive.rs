@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use broker::Broker;
@@ -23,7 +24,7 @@ use crate::keyring::{SignatureFault, digests};
 use crate::metrics::Metrics;
 use crate::project::Project;
 use crate::quarantine::{KeepError, Kept};
-use crate::report::{Report, RequestIds};
+use crate::report::{Refusals, Report, RequestIds};
 use crate::web_shop::is_check;
 
 const BELOW: &str = "/webhooks";
@@ -41,6 +42,7 @@ pub(crate) struct Ingress {
     pub(crate) deadline: Duration,
     pub(crate) metrics: Metrics,
     pub(crate) requests: RequestIds,
+    pub(crate) refusals: Arc<Refusals>,
     pub(crate) players: Check,
 }
 
@@ -217,7 +219,7 @@ impl Ingress {
         let verdict = label(&outcome);
         self.metrics
             .answered(&report.kind_label(), verdict, answer.status.as_u16(), after);
-        report.log(&outcome, answer.status, after);
+        report.log(&self.refusals, &outcome, answer.status, after);
         answer.reply(outcome)
     }
 }
@@ -299,6 +301,7 @@ mod tests {
             deadline: Duration::from_secs(1),
             metrics: Metrics::new(&meter),
             requests: RequestIds::new(),
+            refusals: Arc::default(),
             players: httpd::Readiness::new(&lifecycle)
                 .register("ingress.players", httpd::Need::Informational),
         };

@@ -2,6 +2,7 @@
 //!
 //! Ids and verdicts alone: never a body, a secret, a signature, a player or an address.
 
+use std::convert::Infallible;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,6 +10,8 @@ use std::time::Duration;
 use hyper::StatusCode;
 use order::{Kind, OrderId, ProjectId, TransactionId};
 use task::MessageId;
+use telemetry::{QUIET, Repeats};
+use tokio::time::Instant;
 use xsolla::Glance;
 
 use crate::answer::{Evidence, Question, Refusal, Served, label};
@@ -32,6 +35,30 @@ impl RequestIds {
     pub(crate) fn next(&self) -> String {
         let number = self.issued.fetch_add(1, Ordering::Relaxed);
         format!("{:016x}-{number}", self.process)
+    }
+}
+
+/// Lines about requests that were not served, by project and verdict.
+pub(crate) type Refusals = Repeats<(Option<ProjectId>, &'static str)>;
+
+/// Writes how many lines were held back.
+pub(crate) fn sum_up(refusals: &Refusals) {
+    for ((project, verdict), requests) in refusals.sum_up(Instant::now()) {
+        tracing::warn!(
+            project = project.map(ProjectId::get),
+            verdict,
+            requests,
+            "More requests ended like that"
+        );
+    }
+}
+
+/// The same, every now and then.
+pub(crate) async fn sum_up_for_ever(refusals: &Refusals) -> Infallible {
+    let mut ticks = tokio::time::interval(QUIET);
+    loop {
+        ticks.tick().await;
+        sum_up(refusals);
     }
 }
 
@@ -82,8 +109,11 @@ impl Report {
         }
     }
 
+    /// Writes the one line about the request, or counts it among `refusals`. What is held
+    /// back is still written where `debug` is.
     pub(crate) fn log(
         &self,
+        refusals: &Refusals,
         outcome: &Result<Served, Refusal>,
         status: StatusCode,
         after: Duration,
@@ -112,7 +142,12 @@ impl Report {
                 )
             };
         }
+        let is_written = is_normal(outcome, status)
+            || refusals
+                .admit(&(self.project, label(outcome)), Instant::now())
+                .is_some();
         match outcome {
+            _ if !is_written => line!(debug, "Ended like others before"),
             Ok(Served::Queued) if self.other_project => {
                 line!(warn, "Notice of another project accepted");
             }
@@ -146,3 +181,15 @@ impl Report {
         }
     }
 }
+
+/// Whether a request ended as requests do all day: each has its own line.
+fn is_normal(outcome: &Result<Served, Refusal>, status: StatusCode) -> bool {
+    match outcome {
+        Ok(Served::Queued | Served::Found(_, Evidence::Asked) | Served::Told(..)) => true,
+        Err(Refusal::NoSuchPlayer(_)) => status.is_client_error(),
+        Ok(Served::Found(_, Evidence::Remembered | Evidence::Assumed)) | Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Putting the role together and serving it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::sync::Arc;
 
 use broker::{Broker, State};
 use httpd::{Check, Listener, Need, Readiness};
@@ -15,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::project::Project;
 use crate::quarantine::{KeyFault, Replay};
 use crate::receive::Ingress;
-use crate::report::RequestIds;
+use crate::report::{Refusals, RequestIds, sum_up, sum_up_for_ever};
 use crate::studio::http_client;
 
 /// What the role works with.
@@ -120,6 +122,7 @@ pub async fn run(
         deps.broker.clone(),
         metrics.clone(),
     );
+    let refusals = Arc::<Refusals>::default();
     let ingress = Ingress {
         projects,
         broker: deps.broker,
@@ -129,18 +132,21 @@ pub async fn run(
         deadline: config.deadline,
         metrics,
         requests: RequestIds::new(),
+        refusals: Arc::clone(&refusals),
         players,
     };
     tokio::select! {
         () = httpd::serve(listener, config.limits, ingress, lifecycle) => {}
         never = show(state, queue) => match never {},
         never = replay.run() => match never {},
+        never = sum_up_for_ever(&refusals) => match never {},
     }
+    sum_up(&refusals);
     Ok(())
 }
 
 /// Keeps `check` at what `state` says of publishing, for ever.
-async fn show(mut state: watch::Receiver<State>, check: Check) -> std::convert::Infallible {
+async fn show(mut state: watch::Receiver<State>, check: Check) -> Infallible {
     loop {
         let link = state.borrow_and_update().publishing.clone();
         match link.reason() {

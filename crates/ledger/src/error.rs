@@ -195,9 +195,12 @@ pub enum SchemaError {
     Url(#[source] sqlx::Error),
     /// The tables are older than this version.
     #[error(
-        "the database has schema {found}, this version needs {needed}: run `grantline migrate`"
+        "the database at {at} has schema {found}, this version needs {needed}: run \
+         `grantline migrate`"
     )]
     Older {
+        /// Host, port and database, without the password.
+        at: String,
         /// Applied version; 0 for an empty database.
         found: i64,
         /// Newest version of this build.
@@ -205,9 +208,12 @@ pub enum SchemaError {
     },
     /// The tables are newer than this version.
     #[error(
-        "the database has schema {found}, this version knows only {known}: run the newer version"
+        "the database at {at} has schema {found}, this version knows only {known}: run the \
+         newer version"
     )]
     Newer {
+        /// Host, port and database, without the password.
+        at: String,
         /// Applied version.
         found: i64,
         /// Newest version of this build.

@@ -12,6 +12,7 @@ mod config;
 mod context;
 mod metrics;
 mod otlp;
+mod repeats;
 mod subscriber;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub use config::{Config, Format};
 pub use context::{TraceContext, current, set_parent};
 pub use metrics::{DURATION_BUCKETS, Telemetry, durations};
 pub use opentelemetry::metrics::Meter;
+pub use repeats::{QUIET, Repeats};
 
 /// How long a process that stops waits for its last spans and metrics to leave. The SDK's
 /// own limit for metrics, which it does not let us change.

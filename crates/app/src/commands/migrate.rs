@@ -62,7 +62,7 @@ async fn check(ledger: &Ledger, broker: &broker::Config) -> anyhow::Result<ExitC
         code = ExitCode::FAILURE;
     }
     for fault in Topology::check(broker).await? {
-        writeln!(out, "broker: {fault}")?;
+        writeln!(out, "broker at {}: {fault}", broker.place())?;
         code = ExitCode::FAILURE;
     }
     if code == ExitCode::SUCCESS {

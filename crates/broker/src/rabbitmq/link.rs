@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::place::Place;
 use crate::metrics::Metrics;
 use crate::{Config, Link, State, names};
 
@@ -27,6 +28,8 @@ const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// An attempt that hangs is kept this long, because the client's thread lives on behind a
 /// dropped one until its socket fails.
 const ABANDON_AFTER: Duration = Duration::from_mins(1);
+const NO_ADDRESS: &str = "`broker.url` is not the address of a RabbitMQ: expected \
+    amqp://user:password@host:5672/vhost, or amqps:// for TLS";
 /// How often a connection that says nothing is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -141,11 +144,7 @@ impl Dialer {
             return;
         }
         let link = self.way.as_str();
-        tracing::warn!(
-            link,
-            reason,
-            "No connection to the broker; check `broker.url` and that RabbitMQ runs"
-        );
+        tracing::warn!(link, reason, "No connection to the broker");
         self.metrics.lost(link);
         self.set(Link::Down { reason });
         if self.since.elapsed() > SETTLED_AFTER {
@@ -206,27 +205,28 @@ impl Dialer {
     }
 
     async fn dial(&mut self) -> Result<Connection, String> {
-        let connection = self.open().await?;
+        let place = Place::of(&address(&self.config)?);
+        let connection = self.open(&place).await?;
         let limit = self.config.connect_timeout;
-        match timeout(limit, see_topology(&connection)).await {
+        match timeout(limit, see_topology(&connection, &place)).await {
             Ok(Ok(())) => Ok(connection),
             Ok(Err(reason)) => Err(reason),
-            Err(_) => Err(format!("no answer within {limit:?}")),
+            Err(_) => Err(place.silent(limit)),
         }
     }
 
-    async fn open(&mut self) -> Result<Connection, String> {
+    async fn open(&mut self, place: &Place) -> Result<Connection, String> {
         let mut attempt = match self.hanging.take() {
             Some(attempt) if attempt.since.elapsed() < ABANDON_AFTER => attempt,
             Some(_) | None => self.attempt()?,
         };
         let limit = self.config.connect_timeout;
         match timeout(limit, &mut attempt.connection).await {
-            Ok(Ok(connection)) => connection.map_err(|error| error.to_string()),
+            Ok(Ok(connection)) => connection.map_err(|error| place.refused(&error)),
             Ok(Err(fault)) => Err(fault.to_string()),
             Err(_) => {
                 self.hanging = Some(attempt);
-                Err(format!("no answer within {limit:?}"))
+                Err(place.silent(limit))
             }
         }
     }
@@ -249,7 +249,7 @@ pub(super) fn address(config: &Config) -> Result<AMQPUri, String> {
         .url
         .reveal()
         .parse()
-        .map_err(|_| "broker.url is no amqp:// or amqps:// address".to_owned())?;
+        .map_err(|_| NO_ADDRESS.to_owned())?;
     let heartbeat = config.heartbeat.as_secs().clamp(1, 600);
     uri.query.heartbeat = Some(u16::try_from(heartbeat).unwrap_or(600));
     let limit = config.connect_timeout.as_millis();
@@ -259,11 +259,11 @@ pub(super) fn address(config: &Config) -> Result<AMQPUri, String> {
 
 /// Looks for every name of the topology. A passive declaration compares no arguments;
 /// `grantline migrate --check` does.
-async fn see_topology(connection: &Connection) -> Result<(), String> {
+async fn see_topology(connection: &Connection, place: &Place) -> Result<(), String> {
     let channel = connection
         .create_channel()
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| place.refused(&error))?;
     for exchange in names::exchanges() {
         let options = ExchangeDeclareOptions {
             passive: true,
@@ -276,12 +276,12 @@ async fn see_topology(connection: &Connection) -> Result<(), String> {
             options,
             FieldTable::default(),
         );
-        seen.await.map_err(|error| missing(exchange, &error))?;
+        seen.await.map_err(|error| place.lacks(exchange, &error))?;
     }
     for queue in names::queues() {
         depth(&channel, queue)
             .await
-            .map_err(|error| missing(queue, &error))?;
+            .map_err(|error| place.lacks(queue, &error))?;
     }
     Ok(())
 }
@@ -298,12 +298,4 @@ pub(super) async fn depth(channel: &Channel, queue: &str) -> lapin::Result<(u32,
 /// Whether the broker says that something does not exist.
 pub(super) fn is_not_found(error: &lapin::Error) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(fault) if fault.get_id() == 404)
-}
-
-fn missing(name: &str, error: &lapin::Error) -> String {
-    if is_not_found(error) {
-        format!("`{name}` is missing on the broker; run `grantline migrate`")
-    } else {
-        format!("cannot look at `{name}`: {error}")
-    }
 }

@@ -35,7 +35,10 @@ pub enum TopologyError {
     #[error("cannot load the certificates this machine trusts")]
     Certificates(#[source] std::io::Error),
     /// Nothing answers there.
-    #[error("cannot reach RabbitMQ's management API at {address}; set broker.management_url")]
+    #[error(
+        "cannot reach RabbitMQ's management API at {address}; expected the plugin \
+         `rabbitmq_management` there: enable it, or correct `broker.management_url`"
+    )]
     Unreachable {
         /// Where it was looked for.
         address: String,
@@ -43,7 +46,10 @@ pub enum TopologyError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Something took the request and did not answer.
-    #[error("no answer from RabbitMQ's management API at {address} within {ANSWER_TIMEOUT:?}")]
+    #[error(
+        "no answer from RabbitMQ's management API at {address} within {ANSWER_TIMEOUT:?}; check \
+         that it is well, and `broker.management_url`"
+    )]
     TimedOut {
         /// Where.
         address: String,
@@ -64,7 +70,10 @@ pub enum TopologyError {
         reason: String,
     },
     /// The virtual host does not exist, or the address is not RabbitMQ's.
-    #[error("virtual host `{vhost}` is not known to RabbitMQ's management API at {address}")]
+    #[error(
+        "virtual host `{vhost}` is not known to RabbitMQ's management API at {address}; expected \
+         the one in `broker.url`: correct it, or create it with `rabbitmqctl add_vhost`"
+    )]
     NoVhost {
         /// Where.
         address: String,
@@ -274,7 +283,8 @@ impl Place {
             });
         };
         let wrong = || {
-            let text = "broker.management_url is no http:// or https:// address";
+            let text = "`broker.management_url` is not an address: expected \
+                http://user:password@host:15672, or https://";
             TopologyError::Address(text.to_owned())
         };
         let url = url.reveal();

@@ -8,6 +8,7 @@ mod hear;
 mod link;
 mod management;
 mod message;
+mod place;
 mod publish;
 mod topology;
 mod window;
@@ -31,6 +32,11 @@ pub(crate) use consume::Consumer;
 pub(crate) use hear::HintReceiver;
 pub use management::TopologyError;
 pub use topology::{Fault, Topology};
+
+/// Host, port and virtual host, or what is wrong with the address.
+pub(crate) fn place(config: &Config) -> String {
+    link::address(config).map_or_else(|fault| fault, |uri| place::Place::of(&uri).full())
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Broker(Arc<Inner>);

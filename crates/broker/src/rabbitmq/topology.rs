@@ -29,6 +29,12 @@ const PRIORITY: i64 = 10;
 /// RabbitMQ 4 drops a message after 20 deliveries where nothing else is said.
 const DELIVERIES_UNLIMITED: u32 = 1_000_000;
 
+/// Mends what is missing, and policies.
+const MIGRATE: &str = "run `grantline migrate`";
+
+/// Mends what can never change.
+const REPLACE: &str = "move its messages away, delete it and run `grantline migrate`";
+
 /// Exchanges, queues, bindings and policies, as `grantline migrate` sets them up.
 #[derive(Debug)]
 pub struct Topology;
@@ -113,7 +119,7 @@ impl Topology {
             let object = format!("exchange {}", exchange.name);
             let path = format!("exchanges/{vhost}/{}", exchange.name);
             let found = api.get::<Exchange>(&object, &path).await?;
-            faults.extend(difference(object, found.as_ref(), &exchange));
+            faults.extend(difference(object, found.as_ref(), &exchange, REPLACE));
         }
         for name in names::queues() {
             let object = format!("queue {name}");
@@ -125,7 +131,12 @@ impl Topology {
                 policy: None,
                 ..queue
             });
-            faults.extend(difference(object, found.as_ref(), &Queue::quorum()));
+            faults.extend(difference(
+                object,
+                found.as_ref(),
+                &Queue::quorum(),
+                REPLACE,
+            ));
         }
         for (exchange, queue, key) in bindings() {
             let object = format!("binding {exchange} → {queue}");
@@ -138,7 +149,7 @@ impl Topology {
             {
                 faults.push(Fault {
                     object,
-                    found: format!("missing, with routing key `{key}`"),
+                    found: format!("missing, expected routing key `{key}`: {MIGRATE}"),
                 });
             }
         }
@@ -263,7 +274,7 @@ fn compare_policies(expected: &[Policy], found: &[Policy], faults: &mut Vec<Faul
     for policy in expected {
         let object = format!("policy {}", policy.name);
         let found = found.iter().find(|found| found.name == policy.name);
-        faults.extend(difference(object, found, policy));
+        faults.extend(difference(object, found, policy, MIGRATE));
     }
 }
 
@@ -274,7 +285,7 @@ fn foreign_policy(object: &str, name: &str, found: Option<&Queue>) -> Option<Fau
         .filter(|policy| !policy.is_empty())?;
     (policy != name).then(|| Fault {
         object: object.to_owned(),
-        found: format!("follows policy `{policy}`, expected `{name}`; give ours priority"),
+        found: format!("follows policy `{policy}`, expected `{name}`: give ours priority"),
     })
 }
 
@@ -282,12 +293,20 @@ fn difference<T: PartialEq + Serialize>(
     object: String,
     found: Option<&T>,
     expected: &T,
+    mend: &str,
 ) -> Option<Fault> {
     let text = |value: &T| serde_json::to_string(value).unwrap_or_default();
+    let (expects, found) = (
+        text(expected),
+        match found {
+            None => None,
+            Some(found) if found == expected => return None,
+            Some(found) => Some(text(found)),
+        },
+    );
     let found = match found {
-        None => "missing".to_owned(),
-        Some(found) if found == expected => return None,
-        Some(found) => format!("found {}, expected {}", text(found), text(expected)),
+        None => format!("missing, expected {expects}: {MIGRATE}"),
+        Some(found) => format!("found {found}, expected {expects}: {mend}"),
     };
     Some(Fault { object, found })
 }

@@ -107,9 +107,10 @@ async fn nothing_personal_or_secret_is_logged_at_any_level() {
     }
     let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
     assert_eq!(lines("Question answered"), 4, "{log}");
-    assert_eq!(lines("Signature refused"), 2);
+    assert_eq!(lines("Signature refused"), 1);
     assert_eq!(lines("No secret fits a webhook from Xsolla"), 1);
-    assert_eq!(lines("Webhook not served"), 7);
+    let held_back = lines("Ended like others before");
+    assert_eq!(lines("Webhook not served") + held_back, 8, "{log}");
     let refused = log
         .lines()
         .find(|line| line.contains("order.id=731"))

@@ -25,6 +25,8 @@ use crate::{Config, LedgerError, SchemaError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+
 /// How long the database may take to answer a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,6 +41,11 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn open(config: &Config) -> Result<Self, SchemaError> {
         let url = config.url.reveal();
+        // sqlx takes any scheme, and would look for PostgreSQL at a MySQL's address.
+        if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+            let scheme = sqlx::Error::Configuration("another scheme".into());
+            return Err(SchemaError::Url(scheme));
+        }
         let options = PgConnectOptions::from_str(&url).map_err(SchemaError::Url)?;
         let at = format!(
             "{}:{}/{}",
@@ -86,8 +93,13 @@ impl Ledger {
             Err(source) => return Err(self.unusable(source)),
         };
         match found {
-            found if found < needed => Err(SchemaError::Older { found, needed }),
+            found if found < needed => Err(SchemaError::Older {
+                at: self.at.clone(),
+                found,
+                needed,
+            }),
             found if found > needed => Err(SchemaError::Newer {
+                at: self.at.clone(),
                 found,
                 known: needed,
             }),

@@ -160,7 +160,7 @@ async fn a_broker_that_never_answers_is_not_asked_over_and_over() {
     };
     let no_answer = |state: &State| {
         let reason = state.publishing.reason().unwrap_or_default();
-        reason.contains("no answer within 50ms")
+        reason.contains("did not answer within 50ms")
     };
     let asking = async {
         wait_for(&broker, "given up", no_answer).await;
