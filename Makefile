@@ -9,7 +9,7 @@ cargo_deny_version := 0.20.2
 scripts := $(wildcard deploy/*/*.sh) .ci/run
 js := tests/js
 
-.PHONY: help run run-cluster stack-up stack-down fmt lint test deny rust js-packages
+.PHONY: help run run-cluster stack-up stack-down fmt lint test bench deny rust js-packages
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: rust ## Check formatting, Rust (clippy, rustdoc) and shell scripts; warnin
 
 test: rust js-packages ## Run every test against real servers, started if no URLs are given
 	@deploy/stack/with.sh cargo test --workspace --locked
+
+bench: rust ## Measure each step beside the least it could cost; the machine should be idle
+	@deploy/stack/with.sh cargo bench --locked --package tests
 
 deny: rust ## Check licences, sources and duplicates of the dependencies
 	@cargo deny --version >/dev/null 2>&1 || \
