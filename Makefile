@@ -8,8 +8,9 @@ SHELL := /bin/bash
 cargo_deny_version := 0.20.2
 scripts := $(wildcard deploy/*/*.sh) .ci/run
 js := tests/js
+py := .cache/py
 
-.PHONY: help run run-cluster stack-up stack-down fmt lint test bench deny rust js-packages
+.PHONY: help run run-cluster stack-up stack-down fmt lint test chaos bench deny rust js-packages py-packages
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,8 +37,14 @@ lint: rust ## Check formatting, Rust (clippy, rustdoc) and shell scripts; warnin
 	@deploy/stack/install.sh shellcheck
 	shellcheck $(scripts)
 
-test: rust js-packages ## Run every test against real servers, started if no URLs are given
+test: rust js-packages py-packages ## Run every test against real servers, started if no URLs are given
+	@cargo build --workspace --bins --locked
 	@deploy/stack/with.sh cargo test --workspace --locked
+
+chaos: rust ## Kill servers and roles under load; lost and doubled must be 0 (KILLS=24, SEED=…)
+	@cargo build --workspace --bins --locked
+	@GRANTLINE_CHAOS_KILLS=$(or $(KILLS),24) $(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) \
+		cargo test --package tests --test chaos --locked
 
 bench: rust ## Measure each step beside the least it could cost; the machine should be idle
 	@deploy/stack/with.sh cargo bench --locked --package tests
@@ -61,3 +68,12 @@ $(js)/node_modules/.package-lock.json: $(js)/package-lock.json
 	@deploy/stack/install.sh nodejs npm
 	npm ci --prefix $(js) --no-audit --no-fund
 endif
+
+# schemathesis, for the test that holds the listeners against their description.
+py-packages: $(py)/.installed
+
+$(py)/.installed: tests/py/requirements.txt
+	@deploy/stack/install.sh python3-venv
+	python3 -m venv --clear $(py)
+	$(py)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@

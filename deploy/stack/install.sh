@@ -11,6 +11,8 @@ present() {
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' ;;
     build-essential) command -v cc ;;
     nodejs) command -v node ;;
+    # Debian ships Python without the part that makes environments of their own.
+    python3-venv) python3 -c 'import ensurepip, venv' 2>/dev/null ;;
     *) command -v "$1" ;;
   esac >/dev/null
 }

@@ -11,6 +11,5 @@ export GRANTLINE__BROKER__URL=${AMQP_URL:?is not set}
 export GRANTLINE__BROKER__MANAGEMENT_URL=${RABBITMQ_API_URL:?is not set}
 export GRANTLINE__CLAIM__URL=${REDIS_URL:?is not set}
 
-cargo build --release --locked --bin grantline
 cargo run --quiet --release --locked --bin grantline -- migrate
 exec cargo run --quiet --release --locked --bin grantline -- serve --demo

@@ -1,8 +1,8 @@
 -- The ledger. Facts only grow; what is granted, revoked and shown follows from them.
 -- Personal data: the opaque player id everywhere, and raw bodies in `parked` alone.
 
--- One row. Its id is half of the epoch that clients recover by: a copied or restored
--- database draws a new one (`grantline epoch new`).
+-- One row. Its id is half of the epoch that clients recover by: whoever copies or restores
+-- a database gives it another one, before any role uses it.
 CREATE TABLE identity (
     only_row  boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     id        text NOT NULL DEFAULT substr(md5(gen_random_uuid()::text), 1, 12)

@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use ledger::LedgerError;
 use order::{OrderId, ProjectId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use task::ParkedId;
 
@@ -22,10 +23,10 @@ pub(crate) enum Fault {
     ForeignProject { key: String, project: ProjectId },
     #[error("project {0} is not configured; add the section `[projects.{0}]`")]
     UnknownProject(ProjectId),
-    #[error("there is no such path; all of them are listed in the README")]
+    #[error("there is no such path; `GET /v1/openapi.json` lists all of them")]
     NoRoute,
     #[error("this path takes {allowed} only")]
-    WrongMethod { allowed: &'static str },
+    WrongMethod { allowed: String },
     #[error("{0}")]
     Input(String),
     #[error("{0}")]
@@ -94,34 +95,38 @@ impl Fault {
             code: self.code(),
             message: self.to_string(),
         };
-        let mut reply = httpd::json(self.status(), &Body { error });
+        let mut reply = httpd::json(self.status(), &Refusal { error });
         if let Some((name, value)) = self.header() {
-            reply
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            reply.headers_mut().insert(name, value);
         }
         reply
     }
 
-    fn header(&self) -> Option<(HeaderName, &'static str)> {
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
         if let Self::WrongMethod { allowed } = self {
-            return Some((ALLOW, allowed));
+            return Some((ALLOW, HeaderValue::try_from(allowed).ok()?));
         }
         match self.status() {
-            StatusCode::UNAUTHORIZED => Some((WWW_AUTHENTICATE, "Bearer")),
-            StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, "1")),
+            StatusCode::UNAUTHORIZED => {
+                Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
+            StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, HeaderValue::from_static("1"))),
             _ => None,
         }
     }
 }
 
-#[derive(Serialize)]
-struct Body {
+/// Why a request was not served.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Refusal {
     error: Shown,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Fault")]
 struct Shown {
+    /// One word for programs.
     code: &'static str,
+    /// What to do about it, for a person.
     message: String,
 }

@@ -4,14 +4,15 @@
 //! them; an operator finds what was booked or parked and sends a parked notice through the
 //! line again. Everything is below `/v1`, in JSON, for callers with a key of `[api.keys]`.
 //!
-//! Invariants: nothing is read of a request before its key holds; a key that is restricted
-//! to projects never sees another one's rows; no player and no key stands in a log line or
-//! a metric.
+//! Invariants: before a key holds, nothing is answered but the description of the paths; a
+//! key that is restricted to projects never sees another one's rows; no player and no key
+//! stands in a log line or a metric.
 
 mod config;
 mod fault;
 mod keyring;
 mod metrics;
+mod openapi;
 mod orders;
 mod parked;
 mod players;
@@ -22,4 +23,5 @@ mod serve;
 mod show;
 
 pub use config::{Config, Key, Right};
+pub use openapi::describe;
 pub use run::{Deps, StartError, run};

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use httpd::Reply;
 use hyper::StatusCode;
 use ledger::{Entry, NoOp, Outcome};
-use order::{Assertion, Content, ContentItem, Money, OrderId, PlayerId, ProjectId, TransactionId};
-use serde::{Deserialize, Serialize};
+use order::{
+    Assertion, Content, ContentItem, Money, OrderId, PlayerId, ProjectId, Sku, TransactionId,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Number;
 
 use crate::fault::Fault;
+use crate::openapi::PRINTABLE;
 use crate::serve::{Api, reply};
 use crate::show::{OrderDetail, Transaction};
 
@@ -16,47 +21,72 @@ use crate::show::{OrderDetail, Transaction};
 const MAX_ITEMS: usize = 1_000;
 /// The longest name of a currency, in bytes: a virtual one goes by its item.
 const MAX_CURRENCY_BYTES: usize = 255;
+/// Up to here a floating-point number is exactly what was written: 2⁵³.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What a game server says of an order it has created.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Registration {
+pub(crate) struct Registration {
+    #[schemars(length(min = 1, max = PlayerId::MAX_BYTES), regex(pattern = PRINTABLE))]
     player: String,
     #[serde(default)]
     content: SentContent,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct SentContent {
     price: Option<SentMoney>,
     is_virtual: bool,
     is_free: bool,
+    #[schemars(length(max = MAX_ITEMS))]
     items: Vec<SentItem>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SentItem {
+    #[schemars(length(min = 1, max = Sku::MAX_BYTES), regex(pattern = PRINTABLE))]
     sku: String,
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "whole")]
     quantity: i64,
     #[serde(default)]
     is_free: bool,
     price: Option<SentMoney>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SentMoney {
+    /// At most six digits behind the point.
+    #[schemars(regex(pattern = r"^-?[0-9]{1,12}(\.[0-9]{0,6}0*)?$"))]
     amount: String,
+    #[schemars(length(min = 1, max = MAX_CURRENCY_BYTES), regex(pattern = PRINTABLE))]
     currency: String,
 }
 
-#[derive(Serialize)]
-struct Registered<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Registered<'a> {
     order: i64,
     player: &'a str,
     status: &'static str,
+}
+
+/// Reads `2.0` like `2`: some languages write every number so, and to JSON Schema both are
+/// whole numbers.
+fn whole<'de, D: Deserializer<'de>>(source: D) -> Result<i64, D::Error> {
+    let number = Number::deserialize(source)?;
+    let exact = || {
+        let float = number.as_f64()?;
+        let is_exact = float.fract() == 0.0 && float.abs() <= MAX_EXACT;
+        is_exact.then(|| format!("{float:.0}").parse().ok())?
+    };
+    number.as_i64().or_else(exact).ok_or_else(|| {
+        let fault = format!("`quantity`: expected a whole number of 64 bits, found {number}");
+        serde::de::Error::custom(fault)
+    })
 }
 
 impl Registration {

@@ -3,18 +3,21 @@
 use httpd::Reply;
 use hyper::StatusCode;
 use ledger::{ParkedBody, ParkedFilter};
-use order::ProjectId;
+use order::{Kind, ProjectId};
+use schemars::JsonSchema;
 use serde::Serialize;
 use task::{ParkedId, Task, TraceContext};
 use time::OffsetDateTime;
+use xsolla::Glance;
 
 use crate::fault::Fault;
 use crate::keyring::Caller;
 use crate::query::Query;
 use crate::serve::{Api, reply};
-use crate::show::{Parked, ParkedDetail};
+use crate::show::{Instant, Parked, ParkedDetail};
 
-const FILTERS: [&str; 7] = [
+/// What may stand in the query of the list.
+pub(crate) const FILTERS: [&str; 7] = [
     "project",
     "order",
     "transaction",
@@ -24,17 +27,19 @@ const FILTERS: [&str; 7] = [
     "limit",
 ];
 
-#[derive(Serialize)]
-struct Page<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ParkedPage")]
+pub(crate) struct Page<'a> {
     parked: Vec<Parked<'a>>,
     /// The `after` of the next page; absent on the last one.
     next_after: Option<i64>,
 }
 
-#[derive(Serialize)]
-struct Replayed {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Replayed {
     id: i64,
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Instant")]
     replayed_at: OffsetDateTime,
 }
 
@@ -75,7 +80,7 @@ impl Api {
         Ok(reply(StatusCode::OK, &detail))
     }
 
-    /// Puts the stored bytes back on their queue, as they came. 202: what becomes of them
+    /// Puts the stored bytes on the queue that this version reads in them. 202: what becomes of them
     /// is seen on the entry.
     pub(crate) async fn replay(&self, caller: &Caller, id: ParkedId) -> Result<Reply, Fault> {
         let stored = self.stored(caller, id).await?;
@@ -119,15 +124,23 @@ fn project_of(caller: &Caller, asked: Option<ProjectId>) -> Result<Option<Projec
     }
 }
 
+/// What is stored beside the body is what an earlier version read of it, so it counts only
+/// where this one reads nothing.
 fn task_of(stored: ParkedBody, project: ProjectId) -> Task {
     let view = stored.view;
+    let glance = Glance::of(&stored.body);
+    let kind = if glance.kind == Kind::Unreadable {
+        view.kind
+    } else {
+        glance.kind
+    };
     Task {
         project,
-        kind: view.kind,
+        kind,
         message: stored.message,
-        order: view.order,
-        transaction: view.transaction,
-        player: view.player,
+        order: glance.order.or(view.order),
+        transaction: glance.transaction.or(view.transaction),
+        player: glance.player.or(view.player),
         received_at: view.received_at,
         attempt: 0,
         replay: Some(view.id),

@@ -3,6 +3,7 @@
 use httpd::Reply;
 use hyper::StatusCode;
 use order::{PlayerId, ProjectId};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fault::Fault;
@@ -10,26 +11,31 @@ use crate::query::Query;
 use crate::serve::{Api, reply};
 use crate::show::{Line, Notice, Order};
 
-#[derive(Serialize)]
-struct Player<'a> {
+/// What may stand in the query where pages are read.
+pub(crate) const PAGE: [&str; 2] = ["before", "limit"];
+/// What may stand in the query where there is one page.
+pub(crate) const NEWEST: [&str; 1] = ["limit"];
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Player<'a> {
     player: &'a str,
 }
 
-#[derive(Serialize)]
-struct Orders<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Orders<'a> {
     orders: Vec<Order<'a>>,
     /// The `before` of the next page; absent on the last one.
     next_before: Option<i64>,
 }
 
-#[derive(Serialize)]
-struct Inventory<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Inventory<'a> {
     player: &'a str,
     items: Vec<Line<'a>>,
 }
 
-#[derive(Serialize)]
-struct Notices<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Notices<'a> {
     notices: Vec<Notice<'a>>,
 }
 
@@ -58,7 +64,7 @@ impl Api {
         player: &PlayerId,
         query: Option<&str>,
     ) -> Result<Reply, Fault> {
-        let query = Query::read(query, &["before", "limit"])?;
+        let query = Query::read(query, &PAGE)?;
         let limit = query.limit(self.max_page_rows)?;
         let before = query.get("before")?;
         let views = self
@@ -82,7 +88,7 @@ impl Api {
         player: &PlayerId,
         query: Option<&str>,
     ) -> Result<Reply, Fault> {
-        let limit = Query::read(query, &["limit"])?.limit(self.max_page_rows)?;
+        let limit = Query::read(query, &NEWEST)?.limit(self.max_page_rows)?;
         let views = self.ledger.notices_of(project, player, limit).await?;
         let notices = Notices {
             notices: views.iter().map(Notice::from).collect(),

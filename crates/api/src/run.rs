@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use broker::{Broker, State};
+use bytes::Bytes;
 use httpd::{Check, Listener, Need, Readiness};
 use ledger::Ledger;
 use lifecycle::Lifecycle;
@@ -26,6 +27,9 @@ pub struct Deps {
     pub meter: Meter,
     /// Is told how the broker is. Without it everything but replays is still served.
     pub readiness: Readiness,
+    /// What `GET /v1/openapi.json` answers: the finished [`httpd::Description`] of every
+    /// role, made with [`describe`](crate::describe) and its like.
+    pub openapi: Bytes,
 }
 
 /// Why the role cannot start.
@@ -76,6 +80,7 @@ pub async fn run(
         broker: deps.broker,
         limits: config.limits.clone(),
         max_page_rows: config.max_page_rows,
+        openapi: deps.openapi,
         metrics: Metrics::new(&deps.meter),
     };
     tokio::select! {

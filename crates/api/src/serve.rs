@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use broker::Broker;
+use bytes::Bytes;
 use httpd::{Limits, Reply, Request, Service};
 use hyper::{Method, StatusCode};
 use ledger::Ledger;
@@ -12,11 +13,11 @@ use order::ProjectId;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use crate::Right;
 use crate::fault::Fault;
 use crate::keyring::{Caller, Keyring};
 use crate::metrics::Metrics;
-use crate::route::Route;
+use crate::route::{self, Route};
+use crate::{Right, openapi};
 
 /// Answers everything that comes to the listener.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(crate) struct Api {
     pub(crate) broker: Broker,
     pub(crate) limits: Limits,
     pub(crate) max_page_rows: u32,
+    pub(crate) openapi: Bytes,
     pub(crate) metrics: Metrics,
 }
 
@@ -63,12 +65,16 @@ impl Api {
     /// the note that is then missing is made up for by the publishers' own look at the
     /// ledger, or by a second replay, which books nothing twice.
     async fn serve(&self, request: Request, report: &mut Report) -> Result<Reply, Fault> {
+        if request.uri().path() == openapi::PATH {
+            report.route = openapi::PATH;
+            return self.document(request.method());
+        }
         let caller = self.keyring.authenticate(request.headers())?;
         report.key.clone_from(&caller.name);
-        let route = Route::of(request.method(), request.uri().path())?;
-        report.route = route.template();
+        let (endpoint, route) = route::find(request.method(), request.uri().path())?;
+        report.route = endpoint.template;
         report.project = route.project();
-        caller.must_have(route.right())?;
+        caller.must_have(endpoint.right)?;
         if let Some(project) = route.project() {
             caller.must_see(project)?;
             self.must_know(project)?;

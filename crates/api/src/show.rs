@@ -1,6 +1,8 @@
 //! What the ledger knows, in JSON: `snake_case` names, RFC 3339 instants, amounts as
 //! decimal texts.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ledger::{
@@ -8,11 +10,29 @@ use ledger::{
     TransactionView,
 };
 use order::{OrderId, PlayerId, ProjectId, TransactionId};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::serde::rfc3339;
 
-#[derive(Serialize)]
+/// How an instant is described. It is written by [`rfc3339`].
+pub(crate) enum Instant {}
+
+impl JsonSchema for Instant {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Instant".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 pub(crate) struct Order<'a> {
     order: i64,
@@ -23,12 +43,14 @@ pub(crate) struct Order<'a> {
     transaction: Option<i64>,
     content: Option<Content<'a>>,
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Instant")]
     first_at: OffsetDateTime,
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Instant")]
     last_at: OffsetDateTime,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Facts {
     created: bool,
@@ -38,7 +60,7 @@ struct Facts {
     refunded: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Content<'a> {
     price: Option<Money<'a>>,
     is_virtual: bool,
@@ -46,7 +68,7 @@ struct Content<'a> {
     items: Vec<Item<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Item<'a> {
     sku: &'a str,
     quantity: i64,
@@ -54,14 +76,14 @@ struct Item<'a> {
     price: Option<Money<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Money<'a> {
     amount: String,
     currency: &'a str,
 }
 
 /// An order with all that happened to it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct OrderDetail<'a> {
     #[serde(flatten)]
     order: Order<'a>,
@@ -70,7 +92,7 @@ pub(crate) struct OrderDetail<'a> {
     conflicts: Vec<Conflict<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Booking<'a> {
     source: &'a str,
     direction: &'a str,
@@ -78,25 +100,28 @@ struct Booking<'a> {
     kind: &'a str,
     state: &'a str,
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Instant")]
     booked_at: OffsetDateTime,
     lines: Vec<Line<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Line<'a> {
     sku: &'a str,
     quantity: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Notice<'a> {
     kind: &'a str,
     reference: &'a str,
     message_id: String,
     seen: i64,
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Instant")]
     first_at: OffsetDateTime,
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Instant")]
     last_at: OffsetDateTime,
     outcome: &'a str,
     reason: Option<&'a str>,
@@ -104,15 +129,16 @@ pub(crate) struct Notice<'a> {
     trace_id: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Conflict<'a> {
     kind: &'a str,
     what: &'a str,
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Instant")]
     at: OffsetDateTime,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 pub(crate) struct Transaction<'a> {
     transaction: i64,
@@ -124,7 +150,7 @@ pub(crate) struct Transaction<'a> {
     notices: Vec<Notice<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 pub(crate) struct Parked<'a> {
     id: i64,
@@ -138,17 +164,21 @@ pub(crate) struct Parked<'a> {
     attempts: i32,
     trace_id: Option<&'a str>,
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Instant")]
     received_at: OffsetDateTime,
     #[serde(with = "rfc3339")]
+    #[schemars(with = "Instant")]
     parked_at: OffsetDateTime,
     #[serde(with = "rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
     replayed_at: Option<OffsetDateTime>,
     #[serde(with = "rfc3339::option")]
+    #[schemars(with = "Option<Instant>")]
     settled_at: Option<OffsetDateTime>,
 }
 
 /// A parked entry, with its body where the caller may read it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct ParkedDetail<'a> {
     #[serde(flatten)]
     parked: Parked<'a>,
@@ -159,7 +189,7 @@ pub(crate) struct ParkedDetail<'a> {
 }
 
 /// As text where it is one, so that a person can read it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Body<'a> {
     Body(&'a str),

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod configuration;
 mod demo;
+mod openapi;
 mod roles;
 
 use std::process::ExitCode;

@@ -223,7 +223,8 @@ struct Wiring {
 }
 
 impl Wiring {
-    /// Asks for the ledger only when a question does, so it serves whatever is away.
+    /// Serves whatever is away: the ledger is there for questions alone. A first connection
+    /// is made ahead of the first one, which would not wait for it.
     fn ingress(&self, config: &Configuration, meter: telemetry::Meter, listener: Listener) {
         let deps = ingress::Deps {
             broker: self.broker.clone(),
@@ -231,6 +232,15 @@ impl Wiring {
             meter,
             readiness: self.readiness.clone(),
         };
+        let ledger = self.ledger.clone();
+        self.lifecycle.track(async move {
+            if let Err(error) = ledger.ping().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "The ledger does not answer yet"
+                );
+            }
+        });
         let projects = each_project(config, crate::configuration::Project::ingress);
         let (config, lifecycle) = (config.ingress.clone(), self.lifecycle.clone());
         self.lifecycle.supervise("ingress", async move {
@@ -266,6 +276,7 @@ impl Wiring {
             broker: self.broker.clone(),
             meter,
             readiness: self.readiness.clone(),
+            openapi: crate::openapi::document(),
         };
         let projects = config.projects.keys().map(|key| key.0).collect();
         let (config, lifecycle) = (config.api.clone(), self.lifecycle.clone());

@@ -11,7 +11,7 @@ use task::{HeaderError, Headers, Hints, Lane, Task};
 pub struct Delivery {
     /// By which it is finished.
     pub tag: Tag,
-    /// The work queue it came from or, parked, was meant for. `None` if its routing key
+    /// The work queue it came from or, parked or unrouted, was meant for. `None` if its routing key
     /// names no lane.
     pub lane: Option<Lane>,
     /// The task, or what could be read of it.

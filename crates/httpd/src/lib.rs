@@ -9,6 +9,7 @@
 
 mod admin;
 mod body;
+mod description;
 mod limits;
 mod listener;
 mod readiness;
@@ -18,6 +19,7 @@ mod stream;
 
 pub use admin::Admin;
 pub use body::{BodyError, read_body};
+pub use description::Description;
 pub use limits::Limits;
 pub use listener::{BindError, Listener};
 pub use readiness::{Check, Need, Readiness, Report, State};

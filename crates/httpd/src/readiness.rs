@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lifecycle::Lifecycle;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +16,7 @@ pub struct Readiness {
 }
 
 /// What a failing check means for readiness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Need {
     /// Without it the process should get no traffic.
@@ -31,7 +32,8 @@ pub struct Check {
     checks: Arc<Mutex<Vec<Entry>>>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Check")]
 struct Entry {
     name: &'static str,
     need: Need,
@@ -40,7 +42,7 @@ struct Entry {
 }
 
 /// Where a dependency stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct State {
     /// Whether it works.
     pub ok: bool,
@@ -50,7 +52,8 @@ pub struct State {
 }
 
 /// The body of `/ready`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Readiness")]
 pub struct Report {
     /// No drain, and every required check ok.
     pub ready: bool,

@@ -15,6 +15,7 @@ mod config;
 mod keyring;
 mod metrics;
 mod network;
+mod openapi;
 mod players;
 mod project;
 mod receive;
@@ -25,4 +26,5 @@ mod web_shop;
 
 pub use config::{Config, Players, PlayersSource, Project, Studio, WebShop, WhenDown};
 pub use network::{Network, NetworkError};
+pub use openapi::describe;
 pub use run::{Deps, StartError, run};

@@ -25,7 +25,8 @@ use crate::report::{Report, RequestIds};
 use crate::web_shop::is_check;
 
 const BELOW: &str = "/webhooks";
-const XSOLLA: &str = "/webhooks/xsolla/";
+/// Where Xsolla posts, with the project's id behind it.
+pub(crate) const XSOLLA: &str = "/webhooks/xsolla/";
 
 /// Answers everything that comes to the listener.
 #[derive(Debug)]

@@ -124,9 +124,9 @@ impl Outcome {
 /// Two notices that disagree. The first one won; somebody should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Conflict {
-    /// A repeat with other ids, items or amounts.
+    /// A repeat with another mode, other ids, items or amounts. What it adds is recorded.
     RepeatDiffers,
-    /// The order belongs to another player.
+    /// The order belongs to another player, or another one has paid for it.
     OtherPlayer,
     /// The transaction belongs to another order.
     OtherOrder,

@@ -9,7 +9,8 @@ pub enum LedgerError {
     /// The database does not accept the data, now or later.
     #[error("the ledger's database does not accept the data")]
     Rejected(#[source] sqlx::Error),
-    /// A stored value is none this version knows.
+    /// A stored value is none this version knows. Most likely a newer one wrote it, which
+    /// says nothing against the notice at hand.
     #[error("the ledger holds an unreadable {what}: {found}")]
     Unreadable {
         /// Which column.
@@ -17,7 +18,8 @@ pub enum LedgerError {
         /// What stands there.
         found: String,
     },
-    /// The task that did the work ended early. Nothing is known of its outcome.
+    /// The task that did the work ended early: stopped, and nothing is known of its outcome;
+    /// or a rule panicked over an entry, and nothing was booked.
     #[error("the booking was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
 }
@@ -34,10 +36,13 @@ pub enum Disposition {
 impl LedgerError {
     /// What to do after this error.
     #[must_use]
-    pub const fn disposition(&self) -> Disposition {
+    pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Unavailable(_) | Self::Interrupted(_) => Disposition::Retry,
-            Self::Rejected(_) | Self::Unreadable { .. } => Disposition::Park,
+            Self::Interrupted(ended) if ended.is_panic() => Disposition::Park,
+            Self::Unavailable(_) | Self::Interrupted(_) | Self::Unreadable { .. } => {
+                Disposition::Retry
+            }
+            Self::Rejected(_) => Disposition::Park,
         }
     }
 }
@@ -112,4 +117,28 @@ pub enum SchemaError {
         #[source]
         source: sqlx::migrate::MigrateError,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_fails_again_is_parked() {
+        #[expect(clippy::panic, reason = "a rule that panics is what is tested")]
+        let panicked = tokio::spawn(async { panic!("a rule's fault") }).await;
+        let panicked: Result<(), _> = panicked.map_err(LedgerError::Interrupted);
+        assert_eq!(panicked.unwrap_err().disposition(), Disposition::Park);
+
+        let waiting = tokio::spawn(std::future::pending::<()>());
+        waiting.abort();
+        let stopped = waiting.await.map_err(LedgerError::Interrupted);
+        assert_eq!(stopped.unwrap_err().disposition(), Disposition::Retry);
+
+        let newer = LedgerError::Unreadable {
+            what: "notices.outcome",
+            found: "a word of the next version".into(),
+        };
+        assert_eq!(newer.disposition(), Disposition::Retry);
+    }
 }

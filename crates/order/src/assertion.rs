@@ -119,10 +119,12 @@ pub enum ParkReason {
     Rejected,
     /// The broker gave up after too many deliveries.
     DeliveryLimit,
+    /// The broker had no queue for it.
+    Unrouted,
 }
 
 impl ParkReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Unreadable,
         Self::OtherProject,
         Self::MissingField,
@@ -131,6 +133,7 @@ impl ParkReason {
         Self::OtherOrder,
         Self::Rejected,
         Self::DeliveryLimit,
+        Self::Unrouted,
     ];
 
     /// As stored, shown and counted.
@@ -145,6 +148,7 @@ impl ParkReason {
             Self::OtherOrder => "other_order",
             Self::Rejected => "rejected",
             Self::DeliveryLimit => "delivery_limit",
+            Self::Unrouted => "unrouted",
         }
     }
 
@@ -195,7 +199,7 @@ impl Assertion {
         }
     }
 
-    /// Everything that must be equal in a repeat: ids, player, items and amounts.
+    /// Everything that must be equal in a repeat: ids, player, mode, items and amounts.
     ///
     /// Stable over versions, for the digests in Redis and in the ledger are made of it.
     /// A repeat need not be byte-equal, so the body itself is not part of it.
@@ -212,11 +216,35 @@ impl Assertion {
             number(self.transaction().map(TransactionId::get)),
             player,
         );
-        if let Self::Paid { content, .. } = self {
-            write_content(&mut text, content);
+        match self {
+            Self::Paid {
+                content,
+                sandbox,
+                payment: billing,
+                ..
+            } => {
+                write_mode(&mut text, *sandbox, *billing);
+                write_content(&mut text, content);
+            }
+            Self::Canceled {
+                sandbox,
+                refund: billing,
+                ..
+            } => write_mode(&mut text, *sandbox, *billing),
+            Self::Payment { sandbox, .. } => write_mode(&mut text, *sandbox, false),
+            Self::Created { .. }
+            | Self::Refund { .. }
+            | Self::Recorded { .. }
+            | Self::Unprocessable { .. } => {}
         }
         text
     }
+}
+
+fn write_mode(text: &mut String, sandbox: bool, billing: bool) {
+    let purchase = if sandbox { "sandbox" } else { "live" };
+    let store = if billing { "combined" } else { "separate" };
+    let _ = writeln!(text, "{purchase}\t{store}");
 }
 
 fn write_content(text: &mut String, content: &Content) {
@@ -258,5 +286,45 @@ mod tests {
         };
         assert_eq!(payment("a").canonical(), payment("a").canonical());
         assert_ne!(payment("a").canonical(), payment("b").canonical());
+    }
+
+    #[test]
+    fn a_repeat_in_another_mode_has_another_canonical_form() {
+        let forms = |sandbox, billing| {
+            let (order, player) = ("7".parse().unwrap(), "a".parse().unwrap());
+            [
+                Assertion::Paid {
+                    order,
+                    player,
+                    transaction: None,
+                    payment: billing,
+                    sandbox,
+                    content: Content::default(),
+                    grant: Grant::Sandbox,
+                },
+                Assertion::Canceled {
+                    order,
+                    player: None,
+                    transaction: None,
+                    refund: billing,
+                    sandbox,
+                },
+                Assertion::Payment {
+                    transaction: "8".parse().unwrap(),
+                    order: Some(order),
+                    player: None,
+                    sandbox,
+                },
+            ]
+            .map(|assertion| assertion.canonical())
+        };
+        assert_eq!(forms(true, true), forms(true, true));
+        for (live, test) in forms(false, false).iter().zip(forms(true, false)) {
+            assert_ne!(*live, test);
+        }
+        // A payment has no billing beside itself.
+        for (separate, combined) in forms(false, false)[..2].iter().zip(forms(false, true)) {
+            assert_ne!(*separate, combined);
+        }
     }
 }

@@ -19,6 +19,7 @@ mod hints;
 mod hub;
 mod mailbox;
 mod metrics;
+mod openapi;
 mod order_status;
 mod origins;
 mod positions;
@@ -31,5 +32,6 @@ mod socket;
 mod token;
 
 pub use config::{Algorithm, Config, Project};
+pub use openapi::describe;
 pub use run::{Deps, RunError, run};
 pub use token::KeyFault;

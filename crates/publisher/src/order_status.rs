@@ -9,16 +9,21 @@ use hyper::header::{
 use hyper::{HeaderMap, StatusCode};
 use ledger::OrderStatus;
 use order::{Content, ContentItem, Money};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// How an order stands.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OrderStatus")]
+pub(crate) struct Body<'a> {
     order_id: i64,
+    #[schemars(extend("enum" = ["new", "paid", "done", "canceled"]))]
     status: &'static str,
     content: ContentBody<'a>,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, JsonSchema)]
+#[schemars(rename = "OrderContent")]
 struct ContentBody<'a> {
     price: Option<Price<'a>>,
     virtual_price: Option<Price<'a>>,
@@ -26,7 +31,8 @@ struct ContentBody<'a> {
     items: Vec<Item<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OrderItem")]
 struct Item<'a> {
     sku: &'a str,
     quantity: i64,
@@ -36,16 +42,19 @@ struct Item<'a> {
 
 /// Notices tell what was paid and not what it would have cost, so both amounts are equal.
 /// Both are there, because clients read both.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OrderPrice")]
 struct Price<'a> {
     amount: String,
     amount_without_discount: String,
     currency: &'a str,
 }
 
-#[derive(Serialize)]
+/// Why there is no order to show.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ErrorBody {
+#[schemars(rename = "OrderRefusal")]
+pub(crate) struct ErrorBody {
     status_code: u16,
     error_code: u16,
     error_message: String,
@@ -60,7 +69,7 @@ pub(crate) enum Refusal {
     NotFound,
     /// There is nothing at this address.
     NoRoute,
-    /// Only GET is answered.
+    /// Only reading is answered.
     Method,
     /// The ledger cannot be asked.
     Unavailable,
@@ -118,7 +127,7 @@ impl Refusal {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("3"));
             }
             Self::Method => {
-                headers.insert(ALLOW, HeaderValue::from_static("GET, OPTIONS"));
+                headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
             }
             Self::NotFound | Self::NoRoute => {}
         }

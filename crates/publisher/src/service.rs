@@ -124,7 +124,8 @@ impl Publisher {
     }
 
     async fn poll(&self, request: &Request, project: &str, order: &str) -> Result<Reply, Refusal> {
-        if request.method() != Method::GET {
+        // hyper leaves the body out of an answer to HEAD.
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(Refusal::Method);
         }
         let (project, player) = self.bearer(request.headers(), project).map_err(|fault| {
@@ -207,7 +208,7 @@ async fn serve(
 }
 
 /// Project and order of `/api/v2/project/{project_id}/order/{order_id}`.
-fn order_path(path: &str) -> Option<(&str, &str)> {
+pub(crate) fn order_path(path: &str) -> Option<(&str, &str)> {
     let (project, order) = path
         .strip_prefix("/api/v2/project/")?
         .split_once("/order/")?;

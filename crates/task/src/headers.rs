@@ -21,6 +21,12 @@ pub enum HeaderError {
         /// What is wrong with it.
         fault: String,
     },
+    /// The message is of a format that another version writes.
+    #[error("this version reads format {}, found {found}", crate::task::VERSION)]
+    Format {
+        /// That format.
+        found: String,
+    },
 }
 
 impl Headers {

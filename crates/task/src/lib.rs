@@ -14,7 +14,7 @@ pub use headers::{HeaderError, Headers};
 pub use hint::{Hint, Hints, HintsError};
 pub use lane::Lane;
 pub use message::MessageId;
-pub use task::{ParkedId, Task, TraceContext};
+pub use task::{ParkedId, Salvage, Task, TraceContext};
 
 use time::OffsetDateTime;
 

@@ -64,7 +64,9 @@ pub struct Task {
 }
 
 const FORMAT: &str = "grantline-format";
-const VERSION: &str = "1";
+pub(crate) const VERSION: &str = "1";
+/// Of an unknown format, so many characters are told.
+const FORMAT_MAX_CHARS: usize = 32;
 const PROJECT: &str = "grantline-project";
 const KIND: &str = "grantline-kind";
 const MESSAGE: &str = "grantline-message-id";
@@ -116,37 +118,88 @@ impl Task {
     pub fn from_parts(headers: &Headers, body: Bytes) -> Result<Self, HeaderError> {
         let format: String = headers.required(FORMAT)?;
         if format != VERSION {
-            let fault = format!("this version reads format {VERSION}, found {format}");
-            return Err(HeaderError::Unreadable {
-                name: FORMAT,
-                fault,
+            return Err(HeaderError::Format {
+                found: format.chars().take(FORMAT_MAX_CHARS).collect(),
             });
         }
-        let micros: i64 = headers.required(RECEIVED_AT)?;
-        let received_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
-            .map_err(|fault| HeaderError::Unreadable {
-                name: RECEIVED_AT,
-                fault: fault.to_string(),
-            })?;
-        let trace_parent: Option<String> = headers.optional(TRACE_PARENT)?;
-        let trace_state = headers.optional(TRACE_STATE)?;
         Ok(Self {
             project: headers.required(PROJECT)?,
-            kind: Kind::from(headers.required::<String>(KIND)?.as_str()),
+            kind: kind(headers)?.ok_or(HeaderError::Missing(KIND))?,
             message: headers.required(MESSAGE)?,
             order: headers.optional(ORDER)?,
             transaction: headers.optional(TRANSACTION)?,
             player: headers.optional(PLAYER)?,
-            received_at,
+            received_at: received_at(headers)?.ok_or(HeaderError::Missing(RECEIVED_AT))?,
             attempt: headers.optional(ATTEMPT)?.unwrap_or(0),
             replay: headers.optional(REPLAY)?,
-            trace: trace_parent.map(|parent| TraceContext {
-                parent,
-                state: trace_state,
-            }),
+            trace: trace(headers)?,
             body,
         })
     }
+}
+
+/// What can be read of headers that are not those of a task: each one by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Salvage {
+    /// As in [`Task`].
+    pub project: Option<ProjectId>,
+    /// As in [`Task`].
+    pub kind: Option<Kind>,
+    /// As in [`Task`].
+    pub order: Option<OrderId>,
+    /// As in [`Task`].
+    pub transaction: Option<TransactionId>,
+    /// As in [`Task`].
+    pub player: Option<PlayerId>,
+    /// As in [`Task`].
+    pub received_at: Option<OffsetDateTime>,
+    /// As in [`Task`].
+    pub attempt: Option<u32>,
+    /// As in [`Task`].
+    pub replay: Option<ParkedId>,
+    /// As in [`Task`].
+    pub trace: Option<TraceContext>,
+}
+
+impl Salvage {
+    /// Reads what can be read, whatever the format. Never fails.
+    #[must_use]
+    pub fn of(headers: &Headers) -> Self {
+        Self {
+            project: headers.optional(PROJECT).ok().flatten(),
+            kind: kind(headers).ok().flatten(),
+            order: headers.optional(ORDER).ok().flatten(),
+            transaction: headers.optional(TRANSACTION).ok().flatten(),
+            player: headers.optional(PLAYER).ok().flatten(),
+            received_at: received_at(headers).ok().flatten(),
+            attempt: headers.optional(ATTEMPT).ok().flatten(),
+            replay: headers.optional(REPLAY).ok().flatten(),
+            trace: trace(headers).ok().flatten(),
+        }
+    }
+}
+
+fn kind(headers: &Headers) -> Result<Option<Kind>, HeaderError> {
+    let name: Option<String> = headers.optional(KIND)?;
+    Ok(name.map(|name| Kind::from(name.as_str())))
+}
+
+fn received_at(headers: &Headers) -> Result<Option<OffsetDateTime>, HeaderError> {
+    let time = |micros: i64| {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).map_err(|fault| {
+            HeaderError::Unreadable {
+                name: RECEIVED_AT,
+                fault: fault.to_string(),
+            }
+        })
+    };
+    headers.optional(RECEIVED_AT)?.map(time).transpose()
+}
+
+fn trace(headers: &Headers) -> Result<Option<TraceContext>, HeaderError> {
+    let parent: Option<String> = headers.optional(TRACE_PARENT)?;
+    let state = headers.optional(TRACE_STATE)?;
+    Ok(parent.map(|parent| TraceContext { parent, state }))
 }
 
 #[cfg(test)]
@@ -186,18 +239,36 @@ mod tests {
     fn another_format_is_named_not_guessed() {
         let mut headers = task().headers();
         headers.set(FORMAT, "2");
-        let fault = Task::from_parts(&headers, Bytes::new())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            fault.contains("this version reads format 1, found 2"),
-            "{fault}"
-        );
+        let fault = Task::from_parts(&headers, Bytes::new()).unwrap_err();
+        assert_eq!(fault, HeaderError::Format { found: "2".into() });
+        assert_eq!(fault.to_string(), "this version reads format 1, found 2");
     }
 
     #[test]
     fn a_missing_header_is_named() {
         let fault = Task::from_parts(&Headers::default(), Bytes::new()).unwrap_err();
         assert_eq!(fault, HeaderError::Missing(FORMAT));
+    }
+
+    #[test]
+    fn every_whole_header_is_salvaged_from_among_broken_ones() {
+        let task = task();
+        let mut headers = task.headers();
+        headers.set(FORMAT, "2");
+        headers.set(ORDER, "seven");
+        headers.set(RECEIVED_AT, "9999999999999999999");
+        let expected = Salvage {
+            project: Some(task.project),
+            kind: Some(task.kind),
+            order: None,
+            transaction: None,
+            player: task.player,
+            received_at: None,
+            attempt: Some(task.attempt),
+            replay: task.replay,
+            trace: task.trace,
+        };
+        assert_eq!(Salvage::of(&headers), expected);
+        assert_eq!(Salvage::of(&Headers::default()), Salvage::default());
     }
 }

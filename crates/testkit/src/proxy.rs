@@ -13,8 +13,17 @@ use tokio::task::AbortHandle;
 pub struct CuttingProxy {
     address: SocketAddr,
     mode: watch::Sender<Mode>,
+    lost: watch::Sender<()>,
     words: broadcast::Sender<Bytes>,
     accepting: AbortHandle,
+}
+
+/// What its owner tells every connection.
+#[derive(Clone)]
+struct Orders {
+    modes: watch::Receiver<Mode>,
+    lost: watch::Receiver<()>,
+    words: broadcast::Sender<Bytes>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +46,18 @@ impl CuttingProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
         let (mode, modes) = watch::channel(Mode::Forward);
+        let (lost, losses) = watch::channel(());
         let (words, _) = broadcast::channel(16);
-        let accepting = accept(listener, target, modes, words.clone());
-        let accepting = tokio::spawn(accepting).abort_handle();
+        let orders = Orders {
+            modes,
+            lost: losses,
+            words: words.clone(),
+        };
+        let accepting = tokio::spawn(accept(listener, target, orders)).abort_handle();
         Self {
             address,
             mode,
+            lost,
             words,
             accepting,
         }
@@ -68,6 +83,12 @@ impl CuttingProxy {
     /// Holds every byte back and closes nothing: a server that hangs.
     pub fn stall(&self) {
         self.mode.send_replace(Mode::Stall);
+    }
+
+    /// Nothing passes any more on the connections there are, and nothing closes them: their
+    /// server has vanished without a word. New ones are not concerned.
+    pub fn lose(&self) {
+        self.lost.send_replace(());
     }
 
     /// Says something to every client in the server's name, even while it stalls. Between
@@ -96,38 +117,48 @@ fn host_and_port(url: &str) -> &str {
     authority.rsplit('@').next().unwrap_or_default()
 }
 
-async fn accept(
-    listener: TcpListener,
-    target: String,
-    modes: watch::Receiver<Mode>,
-    words: broadcast::Sender<Bytes>,
-) {
+async fn accept(listener: TcpListener, target: String, orders: Orders) {
     while let Ok((client, _)) = listener.accept().await {
-        if *modes.borrow() != Mode::Cut {
-            let words = words.subscribe();
-            tokio::spawn(forward(client, target.clone(), modes.clone(), words));
+        if *orders.modes.borrow() != Mode::Cut {
+            let mut orders = orders.clone();
+            // Only what is lost from here on concerns it.
+            orders.lost.mark_unchanged();
+            tokio::spawn(forward(client, target.clone(), orders));
         }
     }
 }
 
-async fn forward(
-    client: TcpStream,
-    target: String,
-    mut modes: watch::Receiver<Mode>,
-    words: broadcast::Receiver<Bytes>,
-) {
+async fn forward(client: TcpStream, target: String, orders: Orders) {
     let Ok(server) = TcpStream::connect(target).await else {
         return;
     };
+    let Orders {
+        modes,
+        mut lost,
+        words,
+    } = orders;
     let _ = client.set_nodelay(true);
     let _ = server.set_nodelay(true);
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    let words = words.subscribe();
+    let requests = pass(from_client, to_server, modes.clone(), None);
+    let answers = pass(from_server, to_client, modes.clone(), Some(words));
+    // They own the sockets, so a lost connection stays open while they are kept.
+    let mut requests = std::pin::pin!(requests);
+    let mut answers = std::pin::pin!(answers);
     tokio::select! {
-        () = pass(from_client, to_server, modes.clone(), None) => {}
-        () = pass(from_server, to_client, modes.clone(), Some(words)) => {}
-        _ = modes.wait_for(|mode| *mode == Mode::Cut) => {}
+        () = &mut requests => return,
+        () = &mut answers => return,
+        () = until_cut(modes.clone()) => return,
+        Ok(()) = lost.changed() => {}
     }
+    until_cut(modes).await;
+}
+
+async fn until_cut(mut modes: watch::Receiver<Mode>) {
+    // An error means that the proxy is gone.
+    let _ = modes.wait_for(|mode| *mode == Mode::Cut).await;
 }
 
 async fn pass(

@@ -1,7 +1,7 @@
 //! From a task to what the ledger books.
 
 use ledger::{Entry, Notice};
-use order::{Assertion, ParkReason};
+use order::{Assertion, Grant, ParkReason};
 use sha2::{Digest, Sha256};
 use task::Task;
 
@@ -36,13 +36,25 @@ pub(crate) fn entry(
     }
 }
 
-/// The same notice, to be parked whatever it says.
-pub(crate) fn to_be_parked(entry: &Entry, reason: ParkReason, detail: String) -> Entry {
-    let assertion = Assertion::Unprocessable { reason, detail };
-    Entry {
-        assertion,
+/// The same notice, to be parked whatever it says: as what to book it, the best first.
+///
+/// That an order was paid is a fact even when nothing can be granted for it; only if the
+/// ledger does not accept that either, the notice is parked as it stands.
+pub(crate) fn to_be_parked(entry: &Entry, reason: ParkReason, detail: &str) -> Vec<Entry> {
+    let detail = detail.to_owned();
+    let as_it_stands = Entry {
+        assertion: Assertion::Unprocessable {
+            reason,
+            detail: detail.clone(),
+        },
         ..entry.clone()
-    }
+    };
+    let mut paid = entry.clone();
+    let Assertion::Paid { grant, .. } = &mut paid.assertion else {
+        return vec![as_it_stands];
+    };
+    *grant = Grant::Unclear { reason, detail };
+    vec![paid, as_it_stands]
 }
 
 fn trace_id(task: &Task) -> Option<String> {

@@ -2,16 +2,21 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
-use broker::{Broker, Consumer, Delivery};
+use broker::{Broker, Consumer, Delivery, Tier};
 use ledger::{Entry, Ledger};
+use order::ParkReason;
+use task::HeaderError;
 use tokio_util::sync::CancellationToken;
 
 use crate::claims::Claimer;
 use crate::entry::entry;
 use crate::metrics::Metrics;
-use crate::parking::{self, Parking};
+use crate::parking::Parker;
 use crate::{Config, Handler};
+
+const BACKOFF: Duration = Duration::from_secs(1);
 
 /// A delivery with what it asserts.
 #[derive(Clone, Debug)]
@@ -29,6 +34,7 @@ pub(crate) struct Lane {
     pub(crate) broker: Broker,
     pub(crate) consumer: Consumer,
     pub(crate) claimer: Claimer,
+    pub(crate) parker: Parker,
     pub(crate) metrics: Metrics,
     pub(crate) drain: CancellationToken,
 }
@@ -58,7 +64,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Reads the tasks. A message that is no task is parked on the spot.
+    /// Reads the tasks, and brings what is none to another end.
     async fn read(&self, deliveries: Vec<Delivery>) -> Vec<Held> {
         let mut held = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
@@ -67,13 +73,34 @@ impl Lane {
                     let entry = entry(task, self.handler.read(task));
                     held.push(Held { delivery, entry });
                 }
-                Err(unreadable) => {
-                    let broken = Parking::Raw(unreadable);
-                    parking::take_in(&self.ledger, &self.consumer, &delivery, broken, &self.drain)
-                        .await;
-                }
+                Err(message) => match &message.fault {
+                    HeaderError::Format { found } => self.leave(&delivery, found).await,
+                    fault @ (HeaderError::Missing(_) | HeaderError::Unreadable { .. }) => {
+                        let (reason, detail) = (ParkReason::Unreadable, fault.to_string());
+                        self.parker
+                            .take_in(&self.consumer, &delivery, reason, &detail)
+                            .await;
+                    }
+                },
             }
         }
         held
+    }
+
+    /// Leaves a message of another format to a worker that knows it: while versions change,
+    /// workers of both take from this queue.
+    async fn leave(&self, delivery: &Delivery, format: &str) {
+        tracing::warn!(
+            lane = %self.kind, format,
+            "A message is of a format that this version does not know; it is put back for a minute"
+        );
+        while let Err(refused) = self.consumer.retry(delivery, Tier::OneMinute).await {
+            tracing::error!(lane = %self.kind, %refused, "A message cannot be put back yet");
+            let pause = tokio::time::sleep(BACKOFF);
+            if self.drain.run_until_cancelled(pause).await.is_none() {
+                return;
+            }
+        }
+        self.metrics.retried(self.kind);
     }
 }

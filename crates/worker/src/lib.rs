@@ -9,6 +9,7 @@
 
 mod claims;
 mod config;
+mod depths;
 mod entry;
 mod epoch;
 mod handler;
@@ -16,7 +17,9 @@ mod lane;
 mod metrics;
 mod parking;
 mod record;
+mod report;
 mod run;
+mod salvage;
 mod settle;
 
 pub use config::Config;

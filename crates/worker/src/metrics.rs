@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use ledger::{Entry, Verdict};
+use broker::Depth;
+use ledger::{Entry, Outcome, Verdict};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
+use order::{Kind, ParkReason};
 use task::Lane;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 /// The worker's instruments.
 #[derive(Clone, Debug)]
@@ -32,7 +35,7 @@ impl Metrics {
         Self {
             notices: counter(
                 "grantline.worker.notices",
-                "Notices booked, by type, outcome and reason",
+                "Notices that came to their end, by type, outcome and reason",
             ),
             conflicts: counter(
                 "grantline.worker.conflicts",
@@ -81,7 +84,8 @@ impl Metrics {
         }
     }
 
-    fn ended(&self, entry: &Entry, verdict: &Verdict, at: OffsetDateTime) {
+    /// One notice has come to its end.
+    pub(crate) fn ended(&self, entry: &Entry, verdict: &Verdict, at: OffsetDateTime) {
         let Some(notice) = &entry.notice else {
             return;
         };
@@ -109,6 +113,19 @@ impl Metrics {
             .record((at - notice.received_at).as_seconds_f64().max(0.0), &[kind]);
     }
 
+    /// A message that is no task and tells no type was parked.
+    pub(crate) fn parked_raw(&self, reason: ParkReason) {
+        let (outcome, reason) = Outcome::Parked(reason).as_words();
+        self.notices.add(
+            1,
+            &[
+                KeyValue::new("type", known(&Kind::Unreadable)),
+                KeyValue::new("outcome", outcome),
+                KeyValue::new("reason", reason.unwrap_or("")),
+            ],
+        );
+    }
+
     pub(crate) fn spared(&self, lane: Lane, count: usize) {
         self.spared
             .add(count as u64, &[KeyValue::new("lane", lane.as_str())]);
@@ -124,9 +141,23 @@ impl Metrics {
     }
 }
 
+/// Tells how full each queue was when it was last asked.
+pub(crate) fn tell_depths(meter: &Meter, depths: watch::Receiver<Vec<Depth>>) {
+    // The meter keeps the callback.
+    let _ = meter
+        .u64_observable_gauge("grantline.worker.queue_depth")
+        .with_description("Messages that wait on a queue for a worker or for their time")
+        .with_callback(move |gauge| {
+            for Depth { queue, ready, .. } in depths.borrow().iter() {
+                gauge.observe(*ready, &[KeyValue::new("queue", *queue)]);
+            }
+        })
+        .build();
+}
+
 /// Xsolla's name of a known type; a signer could send any other.
-fn known(kind: &order::Kind) -> String {
-    let other = matches!(kind, order::Kind::Other(_));
+fn known(kind: &Kind) -> String {
+    let other = matches!(kind, Kind::Other(_));
     if other {
         "other".to_owned()
     } else {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::Tier;
-use ledger::{Booked, Disposition, Entry, LedgerError, Outcome, Verdict};
+use ledger::{Booked, Disposition, Entry, LedgerError};
 use order::ParkReason;
 use tokio::time::Instant;
 
 use crate::entry::to_be_parked;
 use crate::lane::{Held, Lane};
+use crate::report::{chain, report};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MOST: Duration = Duration::from_secs(5);
@@ -123,7 +124,7 @@ impl Lane {
                 .map_or(0, |notice| notice.attempt);
             match self
                 .consumer
-                .retry(&held.delivery, Tier::after(attempt))
+                .retry(&held.delivery, after_outage(attempt))
                 .await
             {
                 Ok(()) => self.metrics.retried(self.kind),
@@ -138,57 +139,47 @@ impl Lane {
     }
 
     /// Parks the notice that the ledger does not accept: in the ledger, or on the parking
-    /// queue. Gives it back when neither takes it, to be tried here again.
+    /// queue. Gives it back when neither takes it, to be tried here again, unless the
+    /// process stops.
     async fn park(&self, held: Vec<Held>, error: &LedgerError) -> Vec<Held> {
         let detail = chain(error);
         let mut kept = Vec::new();
         for held in held {
-            let entry = to_be_parked(&held.entry, ParkReason::Rejected, detail.clone());
-            let parked = Held {
-                entry,
-                ..held.clone()
-            };
-            let booked = self.book(std::slice::from_ref(&parked)).await;
-            if booked.is_err() && self.consumer.park(&parked.delivery, &detail).await.is_err() {
-                kept.push(held);
+            if self.is_parked_in_ledger(&held, &detail).await {
+                continue;
+            }
+            let lane = self.kind;
+            match self.consumer.park(&held.delivery, &detail).await {
+                Ok(()) => {
+                    tracing::warn!(%lane, detail, "A notice waits on the parking queue, not in the ledger");
+                }
+                Err(refused) => {
+                    tracing::error!(%lane, %refused, detail, "A notice can be neither booked nor parked");
+                    let pause = tokio::time::sleep(BACKOFF_MOST);
+                    if self.drain.run_until_cancelled(pause).await.is_some() {
+                        kept.push(held);
+                    }
+                }
             }
         }
         kept
     }
-}
 
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
-}
-
-fn report(entry: &Entry, verdict: &Verdict) {
-    let Some(notice) = &entry.notice else {
-        return;
-    };
-    let (outcome, reason) = verdict.outcome.as_words();
-    let order = entry.assertion.order().map(order::OrderId::get);
-    let transaction = entry.assertion.transaction().map(order::TransactionId::get);
-    let parked = matches!(verdict.outcome, Outcome::Parked(_)) && !verdict.repeat;
-    if parked || !verdict.conflicts.is_empty() {
-        let conflicts: Vec<_> = verdict
-            .conflicts
-            .iter()
-            .map(|conflict| conflict.as_str())
-            .collect();
-        tracing::warn!(
-            project = %entry.project, notice.kind = %notice.kind, order.id = order,
-            transaction.id = transaction, outcome, reason, ?conflicts,
-            "A notice needs a person"
-        );
-    } else {
-        tracing::debug!(
-            project = %entry.project, notice.kind = %notice.kind, order.id = order,
-            transaction.id = transaction, outcome, reason, repeat = verdict.repeat, "Booked"
-        );
+    async fn is_parked_in_ledger(&self, held: &Held, detail: &str) -> bool {
+        for entry in to_be_parked(&held.entry, ParkReason::Rejected, detail) {
+            let delivery = held.delivery.clone();
+            match self.book(&[Held { delivery, entry }]).await {
+                Ok(()) => return true,
+                Err(Setback::Rejected(_)) => {}
+                Err(Setback::Stopping | Setback::Away(_)) => return false,
+            }
+        }
+        false
     }
+}
+
+/// The tier for a notice that the database was away for. The outage is no fault of the
+/// notice, so the wait does not grow with its attempts: it ends soon after the outage does.
+fn after_outage(attempt: u32) -> Tier {
+    Tier::after(attempt).min(Tier::OneMinute)
 }

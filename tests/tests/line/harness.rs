@@ -10,7 +10,7 @@ use broker::{Broker, Link};
 use bytes::Bytes;
 use claim::Claims;
 use http_body_util::{BodyExt as _, Full};
-use httpd::{Listener, Readiness};
+use httpd::{Admin, Description, Listener, Readiness};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -312,6 +312,16 @@ pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     );
 }
 
+/// The description of every role, as the binary puts it together.
+fn document() -> Bytes {
+    let mut told = Description::new("Grantline", "tests", "The whole line.");
+    api::describe(&mut told);
+    publisher::describe(&mut told);
+    ingress::describe(&mut told);
+    Admin::describe(&mut told);
+    told.finish()
+}
+
 /// Starts roles, each with connections of its own, as separate processes have them.
 struct Roles {
     ledger: ledger::Config,
@@ -346,21 +356,22 @@ impl Roles {
         let known = ingress::Project {
             webhook_secrets: vec![Secret::inline(WEBHOOK_SECRET).unwrap()],
             order_webhook_secrets: Vec::new(),
-            players: ingress::Players::default(),
+            // A loaded machine may take its time; what is tested is the answer.
+            players: ingress::Players {
+                deadline: Duration::from_secs(10),
+                ..ingress::Players::default()
+            },
             studio: None,
             web_shop: ingress::WebShop::default(),
         };
         let lifecycle = self.lifecycle.clone();
         self.lifecycle.supervise("ingress", async move {
             let projects = BTreeMap::from([(project(), known)]);
-            ingress::run(
-                ingress::Config::default(),
-                projects,
-                deps,
-                listener,
-                &lifecycle,
-            )
-            .await
+            let config = ingress::Config {
+                deadline: Duration::from_secs(15),
+                ..ingress::Config::default()
+            };
+            ingress::run(config, projects, deps, listener, &lifecycle).await
         });
     }
 
@@ -393,10 +404,16 @@ impl Roles {
             broker: self.broker("api"),
             meter: self.telemetry.meter("api"),
             readiness: Readiness::new(&self.lifecycle),
+            openapi: document(),
         };
         let key = api::Key {
             secret: Secret::inline(API_KEY).unwrap(),
-            rights: BTreeSet::from([api::Right::Register, api::Right::Read, api::Right::Replay]),
+            rights: BTreeSet::from([
+                api::Right::Register,
+                api::Right::Read,
+                api::Right::Bodies,
+                api::Right::Replay,
+            ]),
             projects: BTreeSet::new(),
         };
         let config = api::Config {

@@ -7,6 +7,7 @@ mod oracle;
 mod clients;
 mod hard_cases;
 mod notices;
+mod openapi;
 mod operators;
 mod outages;
 mod samples;

@@ -21,7 +21,7 @@ use order::{
 };
 use secret::Secret;
 use serde_json::Value;
-use task::MessageId;
+use task::{Lane, MessageId, Task};
 use telemetry::Telemetry;
 use testkit::{CuttingProxy, Database, Postgres, RabbitMq, Vhost};
 use time::OffsetDateTime;
@@ -31,6 +31,9 @@ use crate::silence;
 pub(crate) const PROJECT: i64 = 44_056;
 /// One whose requests can be told apart in the log of all tests.
 pub(crate) const QUIET_PROJECT: i64 = 4_242;
+
+/// Stands for the description of the HTTP endpoints, which the binary puts together.
+pub(crate) const DOCUMENT: &str = r#"{"openapi": "3.1.0"}"#;
 
 /// Callers: name, secret, rights and projects.
 const KEYS: [(&str, &str, &[Right], &[i64]); 5] = [
@@ -123,6 +126,7 @@ impl Bench {
             broker: broker.clone(),
             meter,
             readiness: Readiness::new(&lifecycle),
+            openapi: DOCUMENT.into(),
         };
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = format!("http://{}", listener.local_addr());
@@ -149,6 +153,20 @@ impl Bench {
         let connected = state.wait_for(|state| state.publishing == Link::Connected);
         let connected = tokio::time::timeout(Duration::from_secs(20), connected).await;
         drop(connected.expect("the broker is reached in time"));
+    }
+
+    /// The one task on a work queue.
+    pub(crate) async fn taken(&self, lane: Lane) -> Task {
+        let meter = self.telemetry.meter("test");
+        let worker = Broker::connect(self.vhost.config(), "worker", &meter);
+        let consumer = worker.consume(lane, 10);
+        let batch = consumer.batch(1, Duration::ZERO);
+        let batch = tokio::time::timeout(Duration::from_secs(20), batch).await;
+        let [delivery] = batch.unwrap().try_into().unwrap();
+        consumer.finish([delivery.tag]).await;
+        consumer.close().await;
+        worker.close().await;
+        delivery.task.unwrap()
     }
 
     pub(crate) async fn call(

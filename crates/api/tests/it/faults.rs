@@ -15,7 +15,7 @@ async fn what_the_api_does_not_know_is_refused_with_advice() {
     assert_eq!(answer.fault(), (404, "no_route"));
     let answer = bench.post("game", "/v1/projects/44056/orders/7").await;
     assert_eq!(answer.fault(), (405, "wrong_method"));
-    assert_eq!(answer.headers["allow"], "GET, PUT");
+    assert_eq!(answer.headers["allow"], "GET, HEAD, PUT");
     let answer = bench.get("game", "/v1/projects/44056/orders/seven").await;
     assert_eq!(answer.fault(), (400, "invalid"));
     assert!(answer.message().contains("`order`"), "{}", answer.message());

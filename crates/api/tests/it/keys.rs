@@ -5,6 +5,7 @@ use hyper::Method;
 use crate::bench::Bench;
 
 const ORDER: &str = "/v1/projects/44056/orders/7";
+const DESCRIPTION: &str = "/v1/openapi.json";
 
 #[tokio::test]
 async fn a_request_without_a_known_key_learns_nothing_but_how_to_send_one() {
@@ -35,6 +36,27 @@ async fn a_request_without_a_known_key_learns_nothing_but_how_to_send_one() {
     let answer = bench.call(None, Method::GET, "/nowhere", "").await;
     assert_eq!(answer.fault(), (401, "no_key"));
     assert_eq!(call(Some("bearer game-key")).await.fault().0, 404);
+}
+
+#[tokio::test]
+async fn the_description_is_for_everybody_and_read_only() {
+    let bench = Bench::new().await;
+    let told = bench.call(None, Method::GET, DESCRIPTION, "").await;
+    assert_eq!(
+        (told.status.as_u16(), &told.json["openapi"]),
+        (200, &"3.1.0".into())
+    );
+    assert_eq!(told.headers["content-type"], "application/json");
+    let head = bench.call(None, Method::HEAD, DESCRIPTION, "").await;
+    assert_eq!(head.status.as_u16(), 200);
+    assert_eq!(
+        head.headers["content-length"],
+        told.headers["content-length"]
+    );
+    assert_eq!(head.json, serde_json::Value::Null);
+    let changed = bench.call(None, Method::PUT, DESCRIPTION, "").await;
+    assert_eq!(changed.fault(), (405, "wrong_method"));
+    assert_eq!(changed.headers["allow"], "GET, HEAD");
 }
 
 #[tokio::test]

@@ -151,6 +151,15 @@ async fn what_is_not_known_or_of_another_project_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_whole_number_may_be_written_with_a_point() {
+    let bench = Bench::new().await;
+    let body = r#"{"player": "mira", "content": {"items": [{"sku": "sword", "quantity": 2.0}]}}"#;
+    assert_eq!(bench.put("game", ORDER, body).await.status.as_u16(), 201);
+    let order = bench.get("game", ORDER).await;
+    assert_eq!(order.json["content"]["items"][0]["quantity"], 2);
+}
+
+#[tokio::test]
 async fn a_registration_that_cannot_be_read_says_which_field_is_wrong() {
     let bench = Bench::new().await;
     let item = |item: Value| json!({"player": "mira", "content": {"items": [item]}}).to_string();
@@ -170,6 +179,12 @@ async fn a_registration_that_cannot_be_read_says_which_field_is_wrong() {
             "`colour`",
         ),
         (item(json!({"sku": "sword", "quantity": 0})), "quantity"),
+        (item(json!({"sku": "sword", "quantity": 1.5})), "`quantity`"),
+        (
+            item(json!({"sku": "sword", "quantity": 1e19})),
+            "`quantity`",
+        ),
+        (item(json!({"sku": "sword", "quantity": "1"})), "number"),
         (item(json!({"sku": "", "quantity": 1})), "sku"),
         (money("9,99", "USD"), "amount"),
         (money("9.99", "US\u{0}"), "currency"),

@@ -1,15 +1,12 @@
 //! Parked entries: found, read, replayed.
 
-use std::time::Duration;
-
-use broker::Broker;
 use bytes::Bytes;
 use ledger::ParkedFilter;
-use order::ParkReason;
+use order::{Assertion, Kind, ParkReason, Reference};
 use serde_json::{Value, json};
 use task::{Lane, ParkedId};
 
-use crate::bench::{Bench, id, noon, paid, unclear};
+use crate::bench::{Bench, id, noon, notice, paid, unclear};
 
 /// Parks an unclear order 7 and a message without a project; gives their numbers.
 async fn park_two(bench: &Bench) -> (i64, i64) {
@@ -116,28 +113,42 @@ async fn a_replay_puts_the_bytes_back_on_their_queue_as_they_came() {
         .await;
     assert_eq!(answer.status.as_u16(), 202, "{}", answer.json);
 
-    let meter = bench.telemetry.meter("test");
-    let worker = Broker::connect(bench.vhost.config(), "worker", &meter);
-    let consumer = worker.consume(Lane::Grant, 10);
-    let taken = tokio::time::timeout(
-        Duration::from_secs(20),
-        consumer.batch(1, Duration::from_millis(10)),
-    );
-    let [delivery] = taken.await.unwrap().try_into().unwrap();
-    let task = delivery.task.unwrap();
+    let task = bench.taken(Lane::Grant).await;
     assert_eq!(task.body, r#"{"notification_type":"order_paid"}"#);
     assert_eq!((task.replay, task.attempt), (Some(ParkedId(number)), 0));
     assert_eq!((task.received_at, task.order), (noon(), Some(id(7))));
     assert_eq!(task.message, task::MessageId::of(&task.body));
-    consumer.finish([delivery.tag]).await;
-    consumer.close().await;
-    worker.close().await;
     let entry = bench
         .get("desk", &format!("/v1/parked/{number}"))
         .await
         .json;
     assert_eq!(entry["replayed_at"], answer.json["replayed_at"]);
     assert_eq!(entry["settled_at"], Value::Null);
+}
+
+/// What an older version could not read stands under no type of use and without its ids.
+#[tokio::test]
+async fn a_replay_takes_the_queue_that_the_body_asks_for() {
+    let bench = Bench::new().await;
+    let assertion = Assertion::Unprocessable {
+        reason: ParkReason::Unreadable,
+        detail: "not understood".into(),
+    };
+    let mut entry = notice(Kind::Unreadable, Reference::message("m"), assertion);
+    let stored = entry.notice.as_mut().unwrap();
+    stored.body = Bytes::from_static(
+        br#"{"notification_type":"order_paid","order":{"id":7},"user":{"external_id":"mira"}}"#,
+    );
+    stored.message = task::MessageId::of(&stored.body);
+    bench.book(entry).await;
+    let number = found(&bench, "desk", "").await[0];
+    bench.connected().await;
+    let path = format!("/v1/parked/{number}/replay");
+    assert_eq!(bench.post("desk", &path).await.status.as_u16(), 202);
+    let task = bench.taken(Lane::Grant).await;
+    assert_eq!((task.kind, task.order), (Kind::OrderPaid, Some(id(7))));
+    assert_eq!(task.player.unwrap().as_str(), "mira");
+    assert_eq!(task.project, id(44_056));
 }
 
 #[tokio::test]

@@ -39,7 +39,6 @@ pub(super) fn work(task: &Task) -> Outgoing {
 }
 
 /// The copy of a delivery that waits in a retry queue.
-///
 pub(super) fn retry(delivery: &Delivery, tier: Tier) -> Outgoing {
     let exchange = names::retry(tier);
     match &delivery.task {

@@ -127,6 +127,13 @@ impl Broker {
         self.consume_queue(names::PARKED, prefetch)
     }
 
+    /// Takes what was accepted and found no queue: a binding was missing, or the message was
+    /// for a lane that the topology does not have.
+    #[must_use]
+    pub fn consume_unrouted(&self, prefetch: u16) -> Consumer {
+        self.consume_queue(names::UNROUTED, prefetch)
+    }
+
     fn consume_queue(&self, queue: &'static str, prefetch: u16) -> Consumer {
         let source = Source {
             queue,

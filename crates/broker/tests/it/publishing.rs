@@ -43,6 +43,12 @@ async fn a_task_that_cannot_be_routed_waits_in_the_unrouted_queue() {
     let ready = |name: &str| depths.iter().find(|d| d.queue == name).unwrap().ready;
     assert_eq!(ready("grantline.unrouted.v1"), 1);
     assert_eq!(ready("grantline.grant.v1"), 0);
+    let unrouted = broker.consume_unrouted(10);
+    let delivery = take(&unrouted, 1).await.remove(0);
+    assert_eq!(delivery.lane, Some(Lane::Grant));
+    assert_eq!(delivery.task.unwrap(), task(Kind::OrderPaid, 7));
+    unrouted.finish([delivery.tag]).await;
+    vhost.wait_for_messages("grantline.unrouted.v1", 0).await;
     broker.close().await;
 }
 

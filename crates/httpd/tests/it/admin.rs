@@ -125,5 +125,7 @@ async fn other_paths_and_methods_are_refused() {
     let mut process = Process::start().await;
     assert_eq!(process.peer.ask(get("/")).await.status, 404);
     let post = "POST /live HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n\r\n";
-    assert_eq!(process.peer.ask(post).await.status, 405);
+    let refused = process.peer.ask(post).await;
+    assert_eq!(refused.status, 405);
+    assert_eq!(refused.header("allow"), Some("GET, HEAD"));
 }

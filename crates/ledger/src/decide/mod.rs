@@ -6,6 +6,10 @@
 //! Booking is idempotent and, but for two conflicts, does not depend on the order of
 //! notices: whoever first names an order's player or a transaction's order wins, and the
 //! other is parked.
+//!
+//! A repeat that says something else than the first still records its facts and links. It
+//! moves no items, ends as the first one did, and what it disagrees about is a conflict:
+//! nobody has to look before the first one counts.
 
 mod orders;
 #[cfg(test)]
@@ -52,15 +56,34 @@ impl Ruling {
         let Some(lost) = lost else {
             return self;
         };
-        let (reason, conflict) = match lost.to {
-            Winner::Player => (ParkReason::OtherPlayer, Conflict::OtherPlayer),
-            Winner::Order => (ParkReason::OtherOrder, Conflict::OtherOrder),
+        let reason = match lost.to {
+            Winner::Player => ParkReason::OtherPlayer,
+            Winner::Order => ParkReason::OtherOrder,
         };
-        let mut ruling = Self::parked(reason, lost.detail);
-        ruling.conflicts = self.conflicts;
-        ruling.conflicts.push(conflict);
-        ruling
+        let ruling = self.despite(Some(&lost));
+        Self {
+            conflicts: ruling.conflicts,
+            ..Self::parked(reason, lost.detail)
+        }
     }
+
+    /// Records that it lost to an earlier notice, and stays as it is.
+    fn despite(mut self, lost: Option<&Lost>) -> Self {
+        let conflict = lost.map(|lost| match lost.to {
+            Winner::Player => Conflict::OtherPlayer,
+            Winner::Order => Conflict::OtherOrder,
+        });
+        let new = conflict.filter(|conflict| !self.conflicts.contains(conflict));
+        self.conflicts.extend(new);
+        self
+    }
+}
+
+/// Whether a notice is decided, or repeats one that was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    First,
+    Repeat,
 }
 
 /// A disagreement that the first notice won.
@@ -109,7 +132,7 @@ impl Books {
         let Some((notice, key)) = entry.notice.as_ref().zip(entry.notice_key()) else {
             let Ruling {
                 outcome, conflicts, ..
-            } = self.rule(entry, None);
+            } = self.rule(entry, None, Hearing::First);
             return Verdict {
                 outcome,
                 repeat: false,
@@ -123,7 +146,7 @@ impl Books {
                 self.repeat(entry, notice, &key, &first)
             }
             first => {
-                let ruling = self.rule(entry, Some(&key));
+                let ruling = self.rule(entry, Some(&key), Hearing::First);
                 self.conclude(index, (entry, notice, key), first, ruling)
             }
         }
@@ -139,6 +162,10 @@ impl Books {
         let mut conflicts = Vec::new();
         if first.fingerprint != notice.fingerprint {
             conflicts.push(Conflict::RepeatDiffers);
+            if !first.is_parked() {
+                let ruling = self.rule(entry, Some(key), Hearing::Repeat);
+                conflicts.extend(ruling.conflicts);
+            }
             self.record_conflicts(entry, notice, key, &conflicts);
         }
         if !first.is_parked() {
@@ -208,7 +235,7 @@ impl Books {
         }));
     }
 
-    fn rule(&mut self, entry: &Entry, cause: Option<&NoticeKey>) -> Ruling {
+    fn rule(&mut self, entry: &Entry, cause: Option<&NoticeKey>, hearing: Hearing) -> Ruling {
         let project = entry.project;
         match &entry.assertion {
             Assertion::Created {
@@ -232,7 +259,7 @@ impl Books {
                     payment: *payment,
                     sandbox: *sandbox,
                     content,
-                    grant,
+                    grant: (hearing == Hearing::First).then_some(grant),
                 },
                 cause,
             ),

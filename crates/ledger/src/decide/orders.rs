@@ -17,7 +17,8 @@ pub(super) struct Paid<'a> {
     pub(super) payment: bool,
     pub(super) sandbox: bool,
     pub(super) content: &'a Content,
-    pub(super) grant: &'a Grant,
+    /// `None` in a repeat: the first one has decided what was bought and granted.
+    pub(super) grant: Option<&'a Grant>,
 }
 
 /// What `order_canceled` says of its order.
@@ -58,20 +59,31 @@ impl Books {
         // Facts before conflicts: what is parked is still shown as paid.
         row.facts.paid = true;
         row.sandbox |= paid.sandbox;
-        row.content = Some(paid.content.clone());
+        match paid.grant {
+            Some(_) => row.content = Some(paid.content.clone()),
+            None => drop(row.content.get_or_insert_with(|| paid.content.clone())),
+        }
         let mut lost = row.belongs_to(paid.player).err();
         let mut conflicts = Vec::new();
         if let Some(transaction) = paid.transaction.map(|transaction| (key.0, transaction)) {
-            self.record_facts(transaction, paid.payment, false);
-            lost = lost.or(self.link(transaction, key.1, &mut conflicts).err());
+            match self.link(transaction, key.1, &mut conflicts) {
+                Ok(()) => self.record_facts(transaction, paid.payment, false),
+                Err(other) => lost = lost.or(Some(other)),
+            }
             self.compare_sandbox(transaction, key, &mut conflicts);
         }
-        let mut ruling = match lost {
-            Some(_) => Ruling::no_op(NoOp::Recorded),
-            None => self.grant(key, paid.player, paid.grant, cause),
+        let is_canceled = self.orders.get(&key).is_some_and(|row| row.facts.canceled);
+        let mut ruling = match (&lost, paid.grant) {
+            // Whatever else is wrong with it, nobody has to look: nothing is owed.
+            _ if is_canceled => Ruling::no_op(NoOp::Canceled),
+            (None, Some(grant)) => self.grant(key, paid.player, grant, cause),
+            (Some(_), _) | (None, None) => Ruling::no_op(NoOp::Recorded),
         };
         ruling.conflicts.append(&mut conflicts);
         self.show(key);
+        if is_canceled {
+            return ruling.despite(lost.as_ref());
+        }
         ruling.unless(lost)
     }
 
@@ -82,9 +94,6 @@ impl Books {
         grant: &Grant,
         cause: Option<&NoticeKey>,
     ) -> Ruling {
-        if self.orders.get(&key).is_some_and(|row| row.facts.canceled) {
-            return Ruling::no_op(NoOp::Canceled);
-        }
         match grant {
             Grant::Sandbox => Ruling::no_op(NoOp::Sandbox),
             Grant::Unclear { reason, detail } => Ruling::parked(*reason, detail),
@@ -134,8 +143,10 @@ impl Books {
             .and_then(|player| row.belongs_to(player).err());
         let mut conflicts = Vec::new();
         if let Some(transaction) = canceled.transaction.map(|transaction| (key.0, transaction)) {
-            self.record_facts(transaction, false, canceled.refund);
-            lost = lost.or(self.link(transaction, key.1, &mut conflicts).err());
+            match self.link(transaction, key.1, &mut conflicts) {
+                Ok(()) => self.record_facts(transaction, false, canceled.refund),
+                Err(other) => lost = lost.or(Some(other)),
+            }
         }
         let mut ruling = Ruling::new(self.take_back(key, cause));
         ruling.conflicts = conflicts;

@@ -16,17 +16,18 @@ impl Books {
     ) -> Ruling {
         let mut ruling = Ruling::no_op(NoOp::Recorded);
         let transaction = self.transactions.entry(key).or_default();
-        transaction.sandbox = Some(sandbox);
+        transaction.sandbox = Some(sandbox || transaction.sandbox.unwrap_or(false));
         transaction.named_by(player);
-        self.record_facts(key, true, false);
         let mut lost = order.and_then(|order| self.link(key, order, &mut ruling.conflicts).err());
         let owner = self.transactions.get(&key).and_then(|row| row.order);
         if let Some(owner) = owner.map(|order| (key.0, order)) {
             let row = self.orders.entry(owner).or_default();
             lost = lost.or(player.and_then(|player| row.belongs_to(player).err()));
-            self.tell_order(key);
             self.compare_sandbox(key, owner, &mut ruling.conflicts);
         }
+        // It is about the transaction, so its fact is the owner's even when it names another
+        // order.
+        self.record_facts(key, true, false);
         ruling.unless(lost)
     }
 
@@ -36,22 +37,26 @@ impl Books {
         player: Option<&PlayerId>,
         code: Option<i64>,
     ) -> Ruling {
+        let mut ruling = Ruling::no_op(NoOp::Recorded);
         let transaction = self.transactions.entry(key).or_default();
         transaction.refund_code = transaction.refund_code.or(code);
         transaction.named_by(player);
         self.record_facts(key, false, true);
-        self.tell_order(key);
-        Ruling::no_op(NoOp::Recorded)
+        self.compare_players(key, &mut ruling.conflicts);
+        ruling
     }
 
+    /// Records what was seen of a transaction, there and at its order.
     pub(super) fn record_facts(&mut self, key: TransactionKey, payment: bool, refund: bool) {
         let transaction = self.transactions.entry(key).or_default();
         transaction.payment |= payment;
         transaction.refund |= refund;
+        self.tell_order(key);
     }
 
-    /// Ties a real-money transaction to an order, once, and copies its facts there. Those
-    /// of a transaction that belongs to another order stay with that one.
+    /// Ties a real-money transaction to an order, once. What a notice says of a transaction
+    /// that belongs to another order is not to be believed of that one, so its caller
+    /// records billing facts only after a success.
     pub(super) fn link(
         &mut self,
         key: TransactionKey,
@@ -60,7 +65,6 @@ impl Books {
     ) -> Result<(), Lost> {
         let transaction = self.transactions.entry(key).or_default();
         let owner = *transaction.order.get_or_insert(order);
-        self.tell_order(key);
         if owner != order {
             let detail = format!(
                 "transaction {} belongs to order {owner}, this names order {order}",
@@ -75,6 +79,7 @@ impl Books {
         if *row.transaction.get_or_insert(key.1) != key.1 {
             conflicts.push(Conflict::OtherTransaction);
         }
+        self.compare_players(key, conflicts);
         Ok(())
     }
 
@@ -94,6 +99,24 @@ impl Books {
             ..Facts::default()
         });
         self.show(order);
+    }
+
+    /// Who paid need not be whose order it is, but somebody should know. The items are for
+    /// the order's player.
+    fn compare_players(&self, key: TransactionKey, conflicts: &mut Vec<Conflict>) {
+        let Some(transaction) = self.transactions.get(&key) else {
+            return;
+        };
+        let order = transaction.order.map(|order| (key.0, order));
+        let order = order.and_then(|order| self.orders.get(&order));
+        let payer = transaction.player.as_ref();
+        let owner = order.and_then(|row| row.player.as_ref());
+        if payer
+            .zip(owner)
+            .is_some_and(|(payer, owner)| payer != owner)
+        {
+            conflicts.push(Conflict::OtherPlayer);
+        }
     }
 
     pub(super) fn compare_sandbox(

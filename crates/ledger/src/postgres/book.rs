@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use task::{Hint, Hints};
 use time::OffsetDateTime;
 use tracing::Instrument as _;
@@ -39,40 +39,47 @@ impl Ledger {
         // connection inside a transaction.
         let (ledger, entries) = (self.clone(), Arc::clone(entries));
         let span = tracing::info_span!("ledger.book", entries = entries.len());
-        let booking = async move { ledger.book_now(&entries, at).await };
+        let booking = async move {
+            let book = |pool| book_now(pool, &entries, at);
+            ledger.pool.within(book).await
+        };
         tokio::spawn(booking.instrument(span))
             .await
             .map_err(LedgerError::Interrupted)?
     }
+}
 
-    async fn book_now(&self, entries: &[Entry], at: OffsetDateTime) -> Result<Booked, LedgerError> {
-        let mut transaction = self.pool.begin().await?;
-        let mut books = load(&mut transaction, entries, at).await?;
-        let loaded = books.rows();
-        let verdicts = entries
-            .iter()
-            .enumerate()
-            .map(|(index, entry)| books.book(index, entry))
-            .collect();
-        let offsets = save(&mut transaction, entries, &loaded, &books, at).await?;
-        let epoch = streams::epoch(&mut transaction).await?;
-        transaction.commit().await?;
-        let rows = books.statuses.into_iter().zip(offsets);
-        let rows = rows.map(|(new, offset)| Hint {
-            project: new.project,
-            player: new.player,
-            offset,
-            order: new.order,
-            status: new.status,
-        });
-        Ok(Booked {
-            verdicts,
-            hints: Hints {
-                epoch,
-                rows: rows.collect(),
-            },
-        })
-    }
+async fn book_now(
+    pool: PgPool,
+    entries: &[Entry],
+    at: OffsetDateTime,
+) -> Result<Booked, LedgerError> {
+    let mut transaction = pool.begin().await?;
+    let mut books = load(&mut transaction, entries, at).await?;
+    let loaded = books.rows();
+    let verdicts = entries
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| books.book(index, entry))
+        .collect();
+    let offsets = save(&mut transaction, entries, &loaded, &books, at).await?;
+    let epoch = streams::epoch(&mut transaction).await?;
+    transaction.commit().await?;
+    let rows = books.statuses.into_iter().zip(offsets);
+    let rows = rows.map(|(new, offset)| Hint {
+        project: new.project,
+        player: new.player,
+        offset,
+        order: new.order,
+        status: new.status,
+    });
+    Ok(Booked {
+        verdicts,
+        hints: Hints {
+            epoch,
+            rows: rows.collect(),
+        },
+    })
 }
 
 /// Locks and reads everything that booking `entries` may read or change.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use order::{Line, OrderId, PlayerId, ProjectId, Sku};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
 
 use super::Ledger;
@@ -266,14 +266,17 @@ impl Ledger {
         project: ProjectId,
         player: &PlayerId,
     ) -> Result<Vec<LineView>, LedgerError> {
-        let found: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT sku, quantity FROM balances
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query_as(
+                "SELECT sku, quantity FROM balances
              WHERE project = $1 AND player = $2 AND quantity <> 0 ORDER BY sku COLLATE \"C\"",
-        )
-        .bind(project.get())
-        .bind(player.as_str())
-        .fetch_all(&self.pool)
-        .await?;
+            )
+            .bind(project.get())
+            .bind(player.as_str())
+            .fetch_all(&pool)
+            .await?)
+        };
+        let found: Vec<(String, i64)> = self.pool.within(read).await?;
         let line = |(sku, quantity): (String, i64)| {
             Ok(LineView {
                 sku: text::<Sku>("balances.sku", &sku)?,

@@ -7,17 +7,20 @@ mod notices;
 mod orders;
 mod parked;
 mod players;
+mod pool;
 mod rows;
 mod streams;
 mod transactions;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 
+use self::pool::Pool;
 use crate::{Config, LedgerError, SchemaError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
@@ -26,9 +29,13 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The ledger. Cheap to clone: clones share their connections.
+///
+/// Every call but a migration ends within `acquire_timeout` and three times
+/// `statement_timeout`, even when the server has vanished without closing a connection: then
+/// with [`LedgerError::Unavailable`], and the next call gets a new connection.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    pool: PgPool,
+    pool: Arc<Pool>,
     at: String,
     history_rows: i64,
 }
@@ -48,26 +55,12 @@ impl Ledger {
             options.get_database().unwrap_or_default()
         );
         let options = options.application_name("grantline").options([
-            // The ROLLBACK below would warn each time that there is nothing to roll back.
-            ("client_min_messages", "error".to_owned()),
             ("lock_timeout", milliseconds(config.lock_timeout)),
             ("statement_timeout", milliseconds(config.statement_timeout)),
             ("idle_in_transaction_session_timeout", "15s".to_owned()),
         ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(config.max_connections)
-            .acquire_timeout(config.acquire_timeout)
-            // sqlx 0.9.0 can return a connection with an open transaction to the pool when
-            // `begin` is cancelled; the next user would then never commit.
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    connection.execute("ROLLBACK").await?;
-                    Ok(true)
-                })
-            })
-            .connect_lazy_with(options);
         Ok(Self {
-            pool,
+            pool: Arc::new(Pool::new(config, options)),
             at,
             history_rows: i64::from(config.history_rows),
         })
@@ -105,10 +98,8 @@ impl Ledger {
             .unwrap_or(0);
         let mut connection = self.connect().await?;
         let applied = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
-        let found = match sqlx::query_scalar::<_, i64>(applied)
-            .fetch_one(&mut connection)
-            .await
-        {
+        let read = sqlx::query_scalar::<_, i64>(applied).fetch_one(&mut connection);
+        let found = match in_time(read).await {
             Ok(found) => found,
             Err(error) if is_missing_table(&error) => 0,
             Err(source) => return Err(self.unusable(source)),
@@ -127,17 +118,9 @@ impl Ledger {
     /// pool's time-outs, for a migration may wait and work for long.
     async fn connect(&self) -> Result<PgConnection, SchemaError> {
         let unlimited = [("lock_timeout", "0"), ("statement_timeout", "0")];
-        let options = self
-            .pool
-            .connect_options()
-            .as_ref()
-            .clone()
-            .options(unlimited);
-        let connect = PgConnection::connect_with(&options);
-        match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
-            Ok(connected) => connected.map_err(|source| self.unusable(source)),
-            Err(_) => Err(self.unusable(std::io::Error::from(std::io::ErrorKind::TimedOut).into())),
-        }
+        let options = self.pool.server().clone().options(unlimited);
+        let connected = in_time(PgConnection::connect_with(&options)).await;
+        connected.map_err(|source| self.unusable(source))
     }
 
     fn unusable(&self, source: sqlx::Error) -> SchemaError {
@@ -152,14 +135,24 @@ impl Ledger {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), LedgerError> {
-        self.pool.execute("SELECT 1").await?;
+        let answer = |pool: PgPool| async move { Ok(pool.execute("SELECT 1").await?) };
+        self.pool.within(answer).await?;
         Ok(())
     }
 
-    /// Waits for what is under way, then closes every connection.
+    /// Waits for what is under way, for five seconds at most, then closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// What a role does before it works has a bound of its own.
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let silence = |_| std::io::Error::from(std::io::ErrorKind::TimedOut).into();
+    let answered = tokio::time::timeout(CONNECT_TIMEOUT, answer).await;
+    answered.map_err(silence).flatten()
 }
 
 fn milliseconds(duration: Duration) -> String {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use order::{OrderId, PlayerId, ProjectId, TransactionId};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use task::ParkedId;
 use time::OffsetDateTime;
 
@@ -243,7 +243,8 @@ impl Ledger {
         player: &PlayerId,
         limit: u32,
     ) -> Result<Vec<NoticeView>, LedgerError> {
-        let shown: Vec<Shown> = sqlx::query_as(
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query_as(
             "SELECT kind, ref AS reference, message_id, seen, first_at, last_at, outcome, reason, parked_id, trace_id
              FROM notices
              WHERE project = $1 AND player = $2 AND outcome IS NOT NULL
@@ -252,8 +253,10 @@ impl Ledger {
         .bind(project.get())
         .bind(player.as_str())
         .bind(i64::from(limit.min(200)))
-        .fetch_all(&self.pool)
-        .await?;
+        .fetch_all(&pool)
+        .await?)
+        };
+        let shown: Vec<Shown> = self.pool.within(read).await?;
         shown.into_iter().map(Shown::view).collect()
     }
 }

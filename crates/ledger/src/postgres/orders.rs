@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use order::{Facts, OrderId, PlayerId, ProjectId, Status, TransactionId};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
 use super::rows::{named, number, numbers, texts};
@@ -177,6 +177,29 @@ fn view_of_notices(order: OrderId, notices: &[NoticeView]) -> Option<OrderView> 
     })
 }
 
+async fn view(
+    pool: &PgPool,
+    project: ProjectId,
+    order: OrderId,
+) -> Result<Option<OrderView>, LedgerError> {
+    let found: Option<Found> =
+        sqlx::query_as("SELECT * FROM orders WHERE project = $1 AND order_id = $2")
+            .bind(project.get())
+            .bind(order.get())
+            .fetch_optional(pool)
+            .await?;
+    let found = found.map(Found::view).transpose()?;
+    let transaction = found.as_ref().and_then(|view| view.transaction);
+    let notices = notices::about(pool, project, Some(order), transaction).await?;
+    let Some(mut view) = found.or_else(|| view_of_notices(order, &notices)) else {
+        return Ok(None);
+    };
+    view.notices = notices;
+    view.bookings = bookings::of_order(pool, project, order).await?;
+    view.conflicts = conflicts::about(pool, project, order).await?;
+    Ok(Some(view))
+}
+
 impl Ledger {
     /// What a client may know of its own order. Another player's order is as unknown as
     /// one that does not exist.
@@ -189,14 +212,17 @@ impl Ledger {
         order: OrderId,
         player: &PlayerId,
     ) -> Result<Option<OrderStatus>, LedgerError> {
-        let found: Option<(String, Option<Value>)> = sqlx::query_as(
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query_as(
             "SELECT status, content FROM orders WHERE project = $1 AND order_id = $2 AND player = $3",
         )
         .bind(project.get())
         .bind(order.get())
         .bind(player.as_str())
-        .fetch_optional(&self.pool)
-        .await?;
+        .fetch_optional(&pool)
+        .await?)
+        };
+        let found: Option<(String, Option<Value>)> = self.pool.within(read).await?;
         let Some((status, stored)) = found else {
             return Ok(None);
         };
@@ -217,22 +243,8 @@ impl Ledger {
         project: ProjectId,
         order: OrderId,
     ) -> Result<Option<OrderView>, LedgerError> {
-        let found: Option<Found> =
-            sqlx::query_as("SELECT * FROM orders WHERE project = $1 AND order_id = $2")
-                .bind(project.get())
-                .bind(order.get())
-                .fetch_optional(&self.pool)
-                .await?;
-        let found = found.map(Found::view).transpose()?;
-        let transaction = found.as_ref().and_then(|view| view.transaction);
-        let notices = notices::about(&self.pool, project, Some(order), transaction).await?;
-        let Some(mut view) = found.or_else(|| view_of_notices(order, &notices)) else {
-            return Ok(None);
-        };
-        view.notices = notices;
-        view.bookings = bookings::of_order(&self.pool, project, order).await?;
-        view.conflicts = conflicts::about(&self.pool, project, order).await?;
-        Ok(Some(view))
+        let read = |pool| async move { view(&pool, project, order).await };
+        self.pool.within(read).await
     }
 
     /// A player's orders, newest id first, older than `before`; at most 200.
@@ -246,7 +258,8 @@ impl Ledger {
         before: Option<OrderId>,
         limit: u32,
     ) -> Result<Vec<OrderView>, LedgerError> {
-        let found: Vec<Found> = sqlx::query_as(
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query_as(
             "SELECT * FROM orders WHERE project = $1 AND player = $2 AND order_id < coalesce($3, 9223372036854775807)
              ORDER BY order_id DESC LIMIT $4",
         )
@@ -254,8 +267,10 @@ impl Ledger {
         .bind(player.as_str())
         .bind(before.map(OrderId::get))
         .bind(i64::from(limit.min(200)))
-        .fetch_all(&self.pool)
-        .await?;
+        .fetch_all(&pool)
+        .await?)
+        };
+        let found: Vec<Found> = self.pool.within(read).await?;
         found.into_iter().map(Found::view).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use order::{OrderId, PlayerId, ProjectId, TransactionId};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use task::ParkedId;
 use time::OffsetDateTime;
 
@@ -204,7 +204,8 @@ impl Ledger {
     /// # Errors
     /// When the database is not available.
     pub async fn parked(&self, filter: &ParkedFilter) -> Result<Vec<ParkedView>, LedgerError> {
-        let found: Vec<Found> = sqlx::query_as(
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query_as(
             "SELECT id, project, kind, order_id, transaction_id, player, reason, detail, attempts, trace_id,
                     received_at, parked_at, replayed_at, settled_at
              FROM parked
@@ -220,8 +221,10 @@ impl Ledger {
         .bind(filter.transaction.map(TransactionId::get))
         .bind(filter.player.as_ref().map(PlayerId::as_str))
         .bind(i64::from(filter.limit.min(200)))
-        .fetch_all(&self.pool)
-        .await?;
+        .fetch_all(&pool)
+        .await?)
+        };
+        let found: Vec<Found> = self.pool.within(read).await?;
         found.into_iter().map(Found::view).collect()
     }
 
@@ -237,10 +240,13 @@ impl Ledger {
             message_id: Vec<u8>,
             body: Vec<u8>,
         }
-        let found: Option<WithBody> = sqlx::query_as("SELECT * FROM parked WHERE id = $1")
-            .bind(id.0)
-            .fetch_optional(&self.pool)
-            .await?;
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query_as("SELECT * FROM parked WHERE id = $1")
+                .bind(id.0)
+                .fetch_optional(&pool)
+                .await?)
+        };
+        let found: Option<WithBody> = self.pool.within(read).await?;
         let with_body = |row: WithBody| {
             let (message, body) = (message(&row.message_id)?, Bytes::from(row.body));
             Ok(ParkedBody {
@@ -261,11 +267,16 @@ impl Ledger {
         id: ParkedId,
         at: OffsetDateTime,
     ) -> Result<(), LedgerError> {
-        sqlx::query("UPDATE parked SET replayed_at = $2 WHERE id = $1")
-            .bind(id.0)
-            .bind(at)
-            .execute(&self.pool)
-            .await?;
+        let write = |pool: PgPool| async move {
+            Ok(
+                sqlx::query("UPDATE parked SET replayed_at = $2 WHERE id = $1")
+                    .bind(id.0)
+                    .bind(at)
+                    .execute(&pool)
+                    .await?,
+            )
+        };
+        self.pool.within(write).await?;
         Ok(())
     }
 
@@ -282,7 +293,8 @@ impl Ledger {
         at: OffsetDateTime,
     ) -> Result<(), LedgerError> {
         let message = task::MessageId::of(body);
-        sqlx::query(
+        let write = |pool: PgPool| async move {
+            Ok(sqlx::query(
             "INSERT INTO parked (kind, ref, message_id, reason, detail, attempts, body, received_at, parked_at)
              SELECT 'unreadable', $1, $2, $3, $4, 1, $5, $6, $6
              WHERE NOT EXISTS (SELECT FROM parked WHERE message_id = $2 AND settled_at IS NULL)",
@@ -293,8 +305,10 @@ impl Ledger {
         .bind(detail)
         .bind(body.as_ref())
         .bind(at)
-        .execute(&self.pool)
-        .await?;
+        .execute(&pool)
+        .await?)
+        };
+        self.pool.within(write).await?;
         Ok(())
     }
 }

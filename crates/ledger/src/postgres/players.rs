@@ -1,6 +1,7 @@
 //! `players`: who the game has registered.
 
 use order::{PlayerId, ProjectId};
+use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use super::Ledger;
@@ -17,14 +18,17 @@ impl Ledger {
         player: &PlayerId,
         at: OffsetDateTime,
     ) -> Result<bool, LedgerError> {
-        let registered = sqlx::query(
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query(
             "INSERT INTO players (project, player, registered_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         )
         .bind(project.get())
         .bind(player.as_str())
         .bind(at)
-        .execute(&self.pool)
-        .await?;
+        .execute(&pool)
+        .await?)
+        };
+        let registered = self.pool.within(read).await?;
         Ok(registered.rows_affected() == 1)
     }
 
@@ -37,13 +41,16 @@ impl Ledger {
         project: ProjectId,
         player: &PlayerId,
     ) -> Result<bool, LedgerError> {
-        let known = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM players WHERE project = $1 AND player = $2)",
-        )
-        .bind(project.get())
-        .bind(player.as_str())
-        .fetch_one(&self.pool)
-        .await?;
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM players WHERE project = $1 AND player = $2)",
+            )
+            .bind(project.get())
+            .bind(player.as_str())
+            .fetch_one(&pool)
+            .await?)
+        };
+        let known = self.pool.within(read).await?;
         Ok(known)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use order::{PlayerId, ProjectId, Status};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
 use super::Ledger;
@@ -136,21 +136,24 @@ impl Ledger {
         after: i64,
     ) -> Result<Stream, LedgerError> {
         // One statement, one snapshot: rows and top always fit each other.
-        let found: Vec<Found> = sqlx::query_as(
-            "SELECT ledger_epoch() AS epoch, coalesce(s.last_offset, 0) AS top,
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query_as(
+                "SELECT ledger_epoch() AS epoch, coalesce(s.last_offset, 0) AS top,
                     r.stream_offset, r.order_id, r.status, r.at
              FROM (SELECT) AS one
              LEFT JOIN streams s ON s.project = $1 AND s.player = $2
              LEFT JOIN stream_rows r ON r.project = $1 AND r.player = $2
                   AND r.stream_offset > greatest($3, s.last_offset - $4)
              ORDER BY r.stream_offset",
-        )
-        .bind(project.get())
-        .bind(player.as_str())
-        .bind(after)
-        .bind(self.history_rows)
-        .fetch_all(&self.pool)
-        .await?;
+            )
+            .bind(project.get())
+            .bind(player.as_str())
+            .bind(after)
+            .bind(self.history_rows)
+            .fetch_all(&pool)
+            .await?)
+        };
+        let found: Vec<Found> = self.pool.within(read).await?;
         let rows = found
             .iter()
             .filter_map(|found| found.row().transpose())
@@ -172,7 +175,8 @@ impl Ledger {
         &self,
         players: &[(ProjectId, PlayerId)],
     ) -> Result<(String, Vec<i64>), LedgerError> {
-        let found: Vec<(String, Option<i64>)> = sqlx::query_as(
+        let read = |pool: PgPool| async move {
+            Ok(sqlx::query_as(
             "SELECT ledger_epoch(), CASE WHEN k.place IS NULL THEN NULL ELSE coalesce(s.last_offset, 0) END
              FROM (SELECT) AS one
              LEFT JOIN unnest($1::bigint[], $2::text[]) WITH ORDINALITY AS k (project, player, place) ON true
@@ -181,8 +185,10 @@ impl Ledger {
         )
         .bind(players.iter().map(|(project, _)| project.get()).collect::<Vec<_>>())
         .bind(players.iter().map(|(_, player)| player.as_str()).collect::<Vec<_>>())
-        .fetch_all(&self.pool)
-        .await?;
+        .fetch_all(&pool)
+        .await?)
+        };
+        let found: Vec<(String, Option<i64>)> = self.pool.within(read).await?;
         let epoch = found
             .first()
             .map(|(epoch, _)| epoch.clone())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use order::{OrderId, PlayerId, ProjectId, TransactionId};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
 use super::rows::{number, numbers, texts};
 use super::{Ledger, notices};
@@ -110,6 +110,36 @@ pub(super) async fn save(
     Ok(())
 }
 
+async fn view(
+    pool: &PgPool,
+    project: ProjectId,
+    transaction: TransactionId,
+) -> Result<Option<TransactionView>, LedgerError> {
+    let found: Option<Found> = sqlx::query_as(
+        "SELECT project, transaction_id, order_id, player, payment, refund, refund_code, sandbox
+         FROM transactions WHERE project = $1 AND transaction_id = $2",
+    )
+    .bind(project.get())
+    .bind(transaction.get())
+    .fetch_optional(pool)
+    .await?;
+    let row = found.map(Found::row).transpose()?.map(|(_, row)| row);
+    let order = row.as_ref().and_then(|row| row.order);
+    let notices = notices::about(pool, project, order, Some(transaction)).await?;
+    // A notice that is only recorded, or parked, may be all there is.
+    let known = row.is_some() || !notices.is_empty();
+    let row = row.unwrap_or_default();
+    Ok(known.then_some(TransactionView {
+        transaction,
+        order: row.order,
+        player: row.player,
+        payment: row.payment,
+        refund: row.refund,
+        refund_code: row.refund_code,
+        notices,
+    }))
+}
+
 impl Ledger {
     /// A transaction with its notices. `None` when no notice has named it.
     ///
@@ -120,28 +150,7 @@ impl Ledger {
         project: ProjectId,
         transaction: TransactionId,
     ) -> Result<Option<TransactionView>, LedgerError> {
-        let found: Option<Found> = sqlx::query_as(
-            "SELECT project, transaction_id, order_id, player, payment, refund, refund_code, sandbox
-             FROM transactions WHERE project = $1 AND transaction_id = $2",
-        )
-        .bind(project.get())
-        .bind(transaction.get())
-        .fetch_optional(&self.pool)
-        .await?;
-        let row = found.map(Found::row).transpose()?.map(|(_, row)| row);
-        let order = row.as_ref().and_then(|row| row.order);
-        let notices = notices::about(&self.pool, project, order, Some(transaction)).await?;
-        // A notice that is only recorded, or parked, may be all there is.
-        let known = row.is_some() || !notices.is_empty();
-        let row = row.unwrap_or_default();
-        Ok(known.then_some(TransactionView {
-            transaction,
-            order: row.order,
-            player: row.player,
-            payment: row.payment,
-            refund: row.refund,
-            refund_code: row.refund_code,
-            notices,
-        }))
+        let read = |pool| async move { view(&pool, project, transaction).await };
+        self.pool.within(read).await
     }
 }

@@ -6,6 +6,7 @@ mod atomic;
 mod concurrent;
 mod notices;
 mod orders;
+mod outages;
 mod parked;
 mod random;
 mod schema;

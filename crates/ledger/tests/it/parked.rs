@@ -1,7 +1,7 @@
 //! What waits for a person: parked, replayed, settled.
 
 use bytes::Bytes;
-use ledger::{Entry, Ledger, Outcome, ParkedFilter, ParkedView};
+use ledger::{Conflict, Entry, Ledger, NoOp, Outcome, ParkedFilter, ParkedView};
 use order::{Assertion, Grant, Kind, ParkReason, Reference};
 use task::{MessageId, ParkedId};
 use testkit::Postgres;
@@ -252,4 +252,20 @@ async fn parked_entries_are_found_by_all_they_name() {
     assert_eq!((raw.project, raw.kind), (None, Kind::Unreadable));
     let stored = ledger.parked_body(raw.id).await.unwrap().unwrap();
     assert_eq!(stored.body, body);
+}
+
+#[tokio::test]
+async fn a_parked_order_paid_is_settled_by_its_replay_once_the_order_is_canceled() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, paid(7, "mira", 900)).await;
+    book_one(&ledger, paid(8, "mira", 900)).await;
+    let waiting = open(&ledger).await.remove(0).id;
+    book_one(&ledger, canceled(8, "mira", None)).await;
+    let verdict = book_one(&ledger, replayed(paid(8, "mira", 900), waiting)).await;
+
+    assert_eq!(verdict.outcome, Outcome::NoOp(NoOp::Canceled));
+    assert_eq!(verdict.conflicts, [Conflict::OtherOrder]);
+    assert_eq!(open(&ledger).await, []);
+    assert_eq!(holds(&ledger, "mira").await, [("sword".into(), 2)]);
 }

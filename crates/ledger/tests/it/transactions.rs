@@ -1,6 +1,6 @@
 //! Real-money transactions, and the orders they paid.
 
-use ledger::{Conflict, NoOp, Outcome};
+use ledger::{Conflict, Entry, NoOp, Outcome};
 use order::{Assertion, Kind, ParkReason, Reference, Status};
 use testkit::Postgres;
 
@@ -160,4 +160,128 @@ async fn what_is_only_recorded_is_found_by_all_it_names() {
     let view = transaction(&ledger, 900).await.unwrap();
     assert_eq!(view.notices[0].kind, Kind::AfsReject);
     assert!(transaction(&ledger, 901).await.is_none());
+}
+
+/// The same notice as a project in combined mode sends it.
+fn combined(mut entry: Entry) -> Entry {
+    match &mut entry.assertion {
+        Assertion::Paid { payment, .. } => *payment = true,
+        Assertion::Canceled { refund, .. } => *refund = true,
+        Assertion::Created { .. }
+        | Assertion::Payment { .. }
+        | Assertion::Refund { .. }
+        | Assertion::Recorded { .. }
+        | Assertion::Unprocessable { .. } => panic!("it has no billing"),
+    }
+    let notice = entry.notice.take().unwrap();
+    crate::notices::entry(notice.kind, notice.reference, entry.assertion)
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_payment_that_now_names_its_order_links_it() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, payment(900, None, "mira")).await;
+    let verdict = book_one(&ledger, payment(900, 7, "mira")).await;
+
+    assert!(verdict.repeat);
+    assert_eq!(verdict.outcome, Outcome::NoOp(NoOp::Recorded));
+    assert_eq!(verdict.conflicts, [Conflict::RepeatDiffers]);
+    assert_eq!(transaction(&ledger, 900).await.unwrap().order, Some(id(7)));
+    assert_eq!(told(&ledger, "mira").await, [(7, Status::Paid)]);
+    assert_eq!(order(&ledger, 7).await.notices[0].seen, 2);
+}
+
+#[tokio::test]
+async fn a_repeat_in_combined_mode_records_the_payment_and_the_refund_it_carries() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, paid(7, "mira", 900)).await;
+    let verdict = book_one(&ledger, combined(paid(7, "mira", 900))).await;
+    assert_eq!(
+        (verdict.outcome, verdict.repeat),
+        (Outcome::Booked, true),
+        "as the first one"
+    );
+    assert_eq!(verdict.conflicts, [Conflict::RepeatDiffers]);
+    assert!(order(&ledger, 7).await.facts.payment);
+    assert!(transaction(&ledger, 900).await.unwrap().payment);
+    assert_eq!(holds(&ledger, "mira").await, [("sword".into(), 2)]);
+
+    book_one(&ledger, canceled(7, "mira", 900)).await;
+    book_one(&ledger, combined(canceled(7, "mira", 900))).await;
+    assert!(order(&ledger, 7).await.facts.refunded);
+    assert!(transaction(&ledger, 900).await.unwrap().refund);
+    assert_eq!(holds(&ledger, "mira").await, []);
+}
+
+#[tokio::test]
+async fn a_repeat_that_loses_is_a_conflict_and_not_parked() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book(
+        &ledger,
+        [
+            paid(7, "mira", 900),
+            paid(8, "mira", None),
+            payment(901, None, "mira"),
+        ],
+    )
+    .await;
+    let other_order = book_one(&ledger, paid(8, "mira", 900)).await;
+    assert_eq!(other_order.outcome, Outcome::Booked);
+    assert_eq!(
+        other_order.conflicts,
+        [Conflict::RepeatDiffers, Conflict::OtherOrder]
+    );
+    let other_player = book_one(&ledger, payment(901, 7, "oleg")).await;
+    assert_eq!(other_player.outcome, Outcome::NoOp(NoOp::Recorded));
+    assert!(other_player.conflicts.contains(&Conflict::OtherPlayer));
+    assert_eq!(order(&ledger, 8).await.transaction, None);
+    let open = ledger.parked(&ledger::ParkedFilter::default()).await;
+    assert_eq!(open.unwrap(), []);
+    assert_eq!(holds(&ledger, "mira").await, [("sword".into(), 4)]);
+}
+
+#[tokio::test]
+async fn who_paid_an_order_of_somebody_else_is_a_conflict_when_the_two_are_linked() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, payment(900, None, "oleg")).await;
+    let verdict = book_one(&ledger, paid(7, "mira", 900)).await;
+    assert_eq!(verdict.outcome, Outcome::Booked);
+    assert_eq!(verdict.conflicts, [Conflict::OtherPlayer]);
+    assert_eq!(holds(&ledger, "mira").await, [("sword".into(), 2)]);
+    assert_eq!(holds(&ledger, "oleg").await, []);
+    assert_eq!(told(&ledger, "oleg").await, []);
+    // A refund says who had paid, too, whichever comes first.
+    book_one(&ledger, paid(8, "mira", 901)).await;
+    let verdict = book_one(&ledger, refund(901, "oleg")).await;
+    assert_eq!(verdict.outcome, Outcome::NoOp(NoOp::Recorded));
+    assert_eq!(verdict.conflicts, [Conflict::OtherPlayer]);
+}
+
+#[tokio::test]
+async fn an_order_notice_with_anothers_transaction_says_nothing_of_that_other_order() {
+    let database = Postgres::database().await;
+    let ledger = database.ledger();
+    book_one(&ledger, paid(7, "mira", 900)).await;
+    let verdict = book_one(&ledger, combined(paid(8, "mira", 900))).await;
+    assert_eq!(verdict.outcome, Outcome::Parked(ParkReason::OtherOrder));
+    let verdict = book_one(&ledger, combined(canceled(9, "mira", 900))).await;
+    assert_eq!(verdict.outcome, Outcome::Parked(ParkReason::OtherOrder));
+
+    let owner = order(&ledger, 7).await;
+    assert!(!owner.facts.payment && !owner.facts.refunded);
+    assert_eq!(owner.status, Status::Done);
+    let view = transaction(&ledger, 900).await.unwrap();
+    assert!(!view.payment && !view.refund);
+    // What they say of their own order stands.
+    assert!(order(&ledger, 8).await.facts.paid);
+    assert_eq!(order(&ledger, 9).await.status, Status::Canceled);
+    // A notice about the transaction itself concerns its owner, whatever order it names.
+    let verdict = book_one(&ledger, payment(900, 8, "mira")).await;
+    assert_eq!(verdict.outcome, Outcome::Parked(ParkReason::OtherOrder));
+    assert!(order(&ledger, 7).await.facts.payment);
+    assert!(!order(&ledger, 8).await.facts.payment);
 }

@@ -16,7 +16,9 @@ async fn behind_a_proxy() -> (Line, CuttingProxy) {
     let proxy = CuttingProxy::before(database.url()).await;
     let config = ledger::Config {
         url: Secret::inline(proxy.url(database.url())).unwrap(),
-        acquire_timeout: Duration::from_millis(500),
+        // Long enough for a new connection on a loaded machine: who is connected must not
+        // be sent away for the first read after the outage.
+        acquire_timeout: Duration::from_secs(3),
         ..database.config()
     };
     let ledger = Ledger::open(&config).unwrap();

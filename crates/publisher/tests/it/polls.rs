@@ -77,6 +77,18 @@ async fn an_order_is_answered_as_xsolla_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_got_can_be_asked_for_without_its_body() {
+    let line = Setup::new().start().await;
+    line.book([paid(7, "mira")]).await;
+    let bearer = format!("Bearer {}", token("mira"));
+    let headers = [("authorization", bearer.as_str())];
+    let whole = ask(&line, Method::GET, ORDER_7, &headers).await;
+    let head = ask(&line, Method::HEAD, ORDER_7, &headers).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("etag"), whole.header("etag"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_poller_is_sent_an_order_once_per_change() {
     let line = Setup::new().start().await;
     line.book([created(7, "mira")]).await;

@@ -6,16 +6,18 @@ use std::time::Duration;
 use broker::Broker;
 use bytes::Bytes;
 use claim::Claims;
-use ledger::Ledger;
+use hyper::Method;
+use ledger::{Ledger, ParkedFilter, ParkedView};
 use lifecycle::Lifecycle;
 use order::{Assertion, Content, Grant, Kind, Line, OrderId, Plan, PlayerId, ProjectId, Reference};
 use secret::Secret;
-use task::{Lane, MessageId, Task};
+use serde_json::json;
+use task::{Headers, Lane, MessageId, Task};
 use telemetry::Telemetry;
 use testkit::{Database, KeySpace, Postgres, RabbitMq, Redis, Vhost};
 use worker::{Config, Deps, Handler, Reading};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Reads `ORDER PLAYER SKU` as a paid order for one such item.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +115,62 @@ impl Bench {
         self.broker.publish(&task(words)).await.unwrap();
     }
 
+    /// Puts a message with any headers on a queue, past the broker of this bench.
+    pub(crate) async fn put(&self, exchange: &str, headers: &Headers, words: &str) {
+        let headers: serde_json::Map<_, _> = headers
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        let message = json!({
+            "properties": { "headers": headers, "delivery_mode": 2 },
+            "routing_key": "grant",
+            "payload": words,
+            "payload_encoding": "string",
+        });
+        let path = format!("{exchange}/publish");
+        let answer = self
+            .vhost
+            .call_api(Method::POST, "exchanges", &path, Some(message))
+            .await;
+        assert_eq!(answer.unwrap()["routed"], true);
+    }
+
+    /// Waits until a queue holds so many messages that nobody has taken.
+    pub(crate) async fn waits(&self, queue: &str, count: u64) {
+        let what = format!("{count} on {queue}");
+        eventually(&what, async || {
+            let depths = self.broker.depths().await.unwrap();
+            let depth = depths.iter().find(|depth| depth.queue == queue).unwrap();
+            depth.ready == count
+        })
+        .await;
+    }
+
+    /// What waits for a person, once so much does.
+    pub(crate) async fn parked(&self, count: usize) -> Vec<ParkedView> {
+        let filter = ParkedFilter {
+            limit: 10,
+            ..ParkedFilter::default()
+        };
+        let ledger = self.database.ledger();
+        let parked = async || ledger.parked(&filter).await.unwrap();
+        let what = format!("{count} parked");
+        eventually(&what, async || parked().await.len() == count).await;
+        parked().await
+    }
+
+    /// The rows of a player's status stream, as `ORDER STATUS`.
+    pub(crate) async fn shown(&self, player: &str) -> Vec<String> {
+        let player: PlayerId = player.parse().unwrap();
+        let ledger = self.database.ledger();
+        let stream = ledger.stream(project(), &player, 0).await.unwrap();
+        stream
+            .rows
+            .iter()
+            .map(|row| format!("{} {}", row.order, row.status.as_str()))
+            .collect()
+    }
+
     /// What the player holds, as `SKU×QUANTITY`.
     pub(crate) async fn inventory(&self, player: &str) -> Vec<String> {
         let player: PlayerId = player.parse().unwrap();
@@ -160,9 +218,16 @@ impl Bench {
 
     /// The value of a counter, summed over its labels.
     pub(crate) fn counted(&self, name: &str) -> f64 {
+        self.counted_with(name, &[])
+    }
+
+    /// The same over those series that have all of `labels`.
+    pub(crate) fn counted_with(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.telemetry.metrics_text();
-        let values = text.lines().filter(|line| line.starts_with(name));
-        values
+        let asked =
+            |line: &&str| line.starts_with(name) && labels.iter().all(|label| line.contains(label));
+        text.lines()
+            .filter(asked)
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
     }

@@ -1,10 +1,9 @@
 //! What becomes of deliveries while everything works.
 
-use ledger::ParkedFilter;
 use redis::AsyncCommands as _;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use crate::bench::{Bench, eventually, project};
+use crate::bench::{Bench, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_is_granted_hinted_and_acknowledged() {
@@ -100,12 +99,7 @@ async fn one_entry_that_the_database_rejects_is_parked_and_holds_up_nobody() {
     })
     .await;
     bench.drained().await;
-    let filter = ParkedFilter {
-        project: Some(project()),
-        limit: 10,
-        ..ParkedFilter::default()
-    };
-    let parked = bench.database.ledger().parked(&filter).await.unwrap();
+    let parked = bench.parked(1).await;
     let [parked] = parked.as_slice() else {
         panic!("{parked:?}")
     };
@@ -121,5 +115,28 @@ async fn one_entry_that_the_database_rejects_is_parked_and_holds_up_nobody() {
         "{}",
         parked.detail
     );
+    // Nothing of it could be granted; that it was paid is known and shown.
+    let shown = bench.shown("mira").await;
+    assert!(shown.contains(&"13 paid".to_owned()), "{shown:?}");
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paid_order_that_cannot_even_be_shown_is_parked_all_the_same() {
+    let bench = Bench::new().await;
+    let mut connection = PgConnection::connect(bench.database.url()).await.unwrap();
+    let reject = "ALTER TABLE orders ADD CONSTRAINT no_thirteen CHECK (order_id <> 13)";
+    connection.execute(reject).await.unwrap();
+    bench.start();
+    bench.publish("13 mira blade").await;
+    let [parked] = bench.parked(1).await.try_into().unwrap();
+    assert_eq!(
+        (
+            parked.reason.as_str(),
+            parked.order.map(order::OrderId::get)
+        ),
+        ("rejected", Some(13))
+    );
+    bench.drained().await;
     bench.stop().await;
 }

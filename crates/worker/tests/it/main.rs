@@ -4,3 +4,4 @@
 mod bench;
 mod booking;
 mod outage;
+mod parking;

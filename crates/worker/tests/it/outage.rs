@@ -5,7 +5,7 @@ use ledger::Ledger;
 use secret::Secret;
 use testkit::CuttingProxy;
 
-use crate::bench::{Bench, config, eventually};
+use crate::bench::{Bench, config, eventually, task};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_acknowledged_while_the_ledger_is_away() {
@@ -56,6 +56,26 @@ async fn a_batch_held_for_too_long_goes_to_a_retry_queue_and_comes_back() {
     })
     .await;
     bench.drained().await;
+    bench.stop().await;
+}
+
+/// The outage is no fault of the notice: it is tried again within a minute of its end,
+/// however often the database was away before.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_outage_sends_a_notice_to_a_tier_longer_than_a_minute() {
+    let bench = Bench::new().await;
+    let proxy = CuttingProxy::before(bench.database.url()).await;
+    let mut ledger_config = bench.database.config();
+    ledger_config.url = Secret::inline(proxy.url(bench.database.url())).unwrap();
+    proxy.cut();
+    let mut config = config();
+    config.hold = std::time::Duration::from_millis(300);
+    let mut tried = task("7 mira blade");
+    tried.attempt = 7;
+    bench.broker.publish(&tried).await.unwrap();
+    let ledger = Ledger::open(&ledger_config).unwrap();
+    bench.start_on(ledger, Claims::none(), &config);
+    bench.waits("grantline.retry.1m.v1", 1).await;
     bench.stop().await;
 }
 

@@ -1,0 +1,200 @@
+//! Servers of this test alone, started by the project's own scripts in a folder of its own,
+//! because they are killed: the shared ones serve other tests.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::Request;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::process::kill_family;
+
+/// One of the servers, by the name that the scripts use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Server {
+    Broker,
+    Postgres,
+    Redis,
+}
+
+impl Server {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Broker => "rabbitmq",
+            Self::Postgres => "postgres",
+            Self::Redis => "redis",
+        }
+    }
+}
+
+/// The running servers. Ended with all their data when this is dropped, and by a watchman
+/// when this process ends without dropping anything.
+pub(crate) struct Servers {
+    folder: PathBuf,
+    urls: BTreeMap<String, String>,
+    watchman: Child,
+    /// PostgreSQL's log so far: every start begins a new file.
+    postgres_log: String,
+}
+
+impl Servers {
+    /// Starts them below an empty folder.
+    pub(crate) async fn start(folder: &Path) -> Self {
+        let scripts = folder.join("deploy/stack");
+        fs::create_dir_all(&scripts).unwrap();
+        let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/stack");
+        for script in fs::read_dir(ours).unwrap() {
+            let script = script.unwrap();
+            fs::copy(script.path(), scripts.join(script.file_name())).unwrap();
+        }
+        let mut servers = Self {
+            folder: folder.to_owned(),
+            urls: BTreeMap::new(),
+            watchman: watch(folder),
+            postgres_log: String::new(),
+        };
+        servers.start_missing().await;
+        let env = fs::read_to_string(folder.join(".stack/env")).unwrap();
+        servers.urls = env
+            .lines()
+            .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
+            .map(|(name, url)| (name.to_owned(), url.to_owned()))
+            .collect();
+        servers
+    }
+
+    /// `DATABASE_URL`, `AMQP_URL`, `RABBITMQ_API_URL` or `REDIS_URL`.
+    pub(crate) fn url(&self, name: &str) -> &str {
+        &self.urls[name]
+    }
+
+    /// Starts those that do not run, on their old ports and data, and waits until they can
+    /// be used.
+    pub(crate) async fn start_missing(&mut self) {
+        let mut up = tokio::process::Command::from(self.script("up.sh"));
+        let done = up.output().await.unwrap();
+        assert!(
+            done.status.success(),
+            "up.sh: {}{}",
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+
+    /// `kill -9` of a server and all its children, after they stood still for a while.
+    pub(crate) async fn kill(&mut self, server: Server, stall: Duration) {
+        let record = self.folder.join(".stack/servers").join(server.name());
+        let record = fs::read_to_string(record).unwrap();
+        let (leader, born) = record.trim().split_once(' ').unwrap();
+        kill_family(leader.parse().unwrap(), born.parse().unwrap(), stall).await;
+        if server == Server::Postgres {
+            let log = self.log_of(server);
+            self.postgres_log.push_str(&log);
+        }
+    }
+
+    fn log_of(&self, server: Server) -> String {
+        let log = self.folder.join(".stack/log");
+        let log = fs::read(log.join(format!("{}.log", server.name())));
+        String::from_utf8_lossy(&log.unwrap()).into_owned()
+    }
+
+    /// All that PostgreSQL has logged since the first start.
+    pub(crate) fn postgres_log(&self) -> String {
+        format!("{}{}", self.postgres_log, self.log_of(Server::Postgres))
+    }
+
+    /// Empties Redis.
+    pub(crate) async fn flush_redis(&self) {
+        let at = self.url("REDIS_URL").strip_prefix("redis://").unwrap();
+        let mut redis = TcpStream::connect(at).await.unwrap();
+        redis.write_all(b"FLUSHALL\r\n").await.unwrap();
+        let mut answer = [0; 5];
+        redis.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"+OK\r\n");
+    }
+
+    /// Messages in each queue, held ones included. A publisher's own queue of hints is as
+    /// volatile as the hints and left out.
+    pub(crate) async fn queues(&self) -> BTreeMap<String, u64> {
+        let amqp = self.url("AMQP_URL").strip_prefix("amqp://").unwrap();
+        let (credentials, _) = amqp.rsplit_once('@').unwrap();
+        let request = Request::get(format!("{}/api/queues/%2f", self.url("RABBITMQ_API_URL")))
+            .header(
+                "authorization",
+                format!("Basic {}", STANDARD.encode(credentials)),
+            )
+            .body(Empty::<Bytes>::new())
+            .unwrap();
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let answer = client.request(request).await.unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let queues: Vec<Value> = serde_json::from_slice(&body).unwrap();
+        queues
+            .iter()
+            .filter(|queue| queue["durable"] == true)
+            .map(|queue| {
+                let name = queue["name"].as_str().unwrap().to_owned();
+                // A queue whose leader has just come back is not counted yet.
+                (name, queue["messages"].as_u64().unwrap_or(u64::MAX))
+            })
+            .collect()
+    }
+
+    fn script(&self, name: &str) -> Command {
+        let mut script = Command::new("bash");
+        script.arg(self.folder.join("deploy/stack").join(name));
+        // Somebody else's servers must not be taken for ours, nor an fsync left out.
+        for name in [
+            "DATABASE_URL",
+            "AMQP_URL",
+            "RABBITMQ_API_URL",
+            "REDIS_URL",
+            "STACK_FSYNC",
+        ] {
+            script.env_remove(name);
+        }
+        script.stdin(Stdio::null());
+        script
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The servers' logs are evidence; their data is not worth its bytes.
+            let logs = self.folder.join("servers");
+            let _ = fs::rename(self.folder.join(".stack/log"), logs);
+        }
+        let _ = self.script("down.sh").arg("--purge").output();
+        let _ = self.watchman.kill();
+        let _ = self.watchman.wait();
+    }
+}
+
+/// A process outside of this one's group that ends the servers when this one is gone.
+fn watch(folder: &Path) -> Child {
+    let watch = r#"tail --pid="$1" -f /dev/null; "$2/deploy/stack/down.sh" --purge; rm -rf "$2""#;
+    Command::new("bash")
+        .args(["-c", watch, "watchman"])
+        .arg(std::process::id().to_string())
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap()
+}
