@@ -17,7 +17,7 @@ mod tests;
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use self::{
@@ -37,6 +37,9 @@ use crate::{
 
 /// Commands that may arrive before the connect reply; one more closes 3013.
 const DEFERRED_MAX: usize = 8;
+
+/// The longest pause before a read that failed is asked for again; the shortest is half.
+const LOAD_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest channel name in a command; a longer one closes 3501.
 const CHANNEL_BYTES_MAX: usize = 512;
@@ -134,6 +137,7 @@ impl Connection {
             Phase::Subscribing(subscribing) => Some(subscribing.until),
             Phase::Live(live) => [live.expires_at, live.stream.load_until()]
                 .into_iter()
+                .chain([live.stream.load_again_at()])
                 .flatten()
                 .chain([live.keepalive.deadline(), self.lifetime_until])
                 .min(),
@@ -163,6 +167,8 @@ impl Connection {
                 } else if live.stream.load_until().is_some_and(|until| until <= now) {
                     self.close(Close::Internal);
                 } else {
+                    let again = live.stream.load_again(now);
+                    self.actions.extend(again.map(Action::Load));
                     match live.keepalive.tick(&self.settings, now) {
                         Beat::Rest => {}
                         Beat::Ping => self.send(&Reply::Ping),
@@ -244,10 +250,22 @@ impl Connection {
         }
     }
 
-    /// The read asked for by [`Action::Load`] has failed. Closes 3004, so that the
-    /// client comes back later.
-    pub fn load_failed(&mut self) {
-        self.close(Close::Internal);
+    /// The read asked for by [`Action::Load`] has failed.
+    ///
+    /// Closes 3004 before the connect reply, so that the client comes back later. After
+    /// it the read is asked for again until [`Settings::load_timeout`] is over: a store
+    /// that comes back must not be met by every client reconnecting at once.
+    pub fn load_failed(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Live(live) => {
+                let pause = LOAD_PAUSE.mul_f64(f64::midpoint(1.0, self.jitter));
+                live.stream.load_failed(now + pause);
+            }
+            Phase::AwaitingConnect { .. } | Phase::Authenticating(_) | Phase::Subscribing(_) => {
+                self.close(Close::Internal);
+            }
+            Phase::Closed => {}
+        }
     }
 
     /// Rows of the client's stream were committed. They may be repeated, out of

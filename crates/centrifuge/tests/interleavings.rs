@@ -1,7 +1,7 @@
 //! One client under every order of commits, hints, reads and history commands.
 //!
 //! A model store numbers rows and keeps only the newest few. Hints about them are
-//! lost, repeated and delivered late; reads take their snapshot at one moment and are
+//! lost, repeated and delivered late; reads fail, or take their snapshot at one moment and are
 //! answered at another; tops are compared with what they were some time ago. A model
 //! client checks each frame as it comes, and after the storm one honest comparison of
 //! positions must bring it level with the store or have closed it for a good reason.
@@ -12,7 +12,7 @@ use std::{
     collections::{HashMap, VecDeque},
     num::NonZeroU32,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use centrifuge::{
@@ -33,6 +33,8 @@ enum Step {
     AskHistory { since: Option<u64>, limit: i32 },
     TakeSnapshot,
     AnswerLoad,
+    FailLoad,
+    Wait,
     ReadTop,
     CompareTop(usize),
 }
@@ -49,6 +51,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(since, limit)| Step::AskHistory { since, limit }),
         25 => Just(Step::TakeSnapshot),
         25 => Just(Step::AnswerLoad),
+        8 => Just(Step::FailLoad),
+        12 => Just(Step::Wait),
         8 => Just(Step::ReadTop),
         8 => any::<usize>().prop_map(Step::CompareTop),
     ]
@@ -207,6 +211,9 @@ impl World {
             rows_max: KEPT,
             commands_per_second: plenty,
             commands_burst: plenty,
+            connect_timeout: Duration::from_hours(1),
+            load_timeout: Duration::from_hours(1),
+            ping_interval: Duration::from_hours(1),
             ..Settings::default()
         };
         let now = Instant::now();
@@ -306,6 +313,16 @@ impl World {
                     self.answer_load(&loaded);
                 }
             }
+            Step::FailLoad => {
+                // Before the connect reply it would end the connection.
+                if self.client.at.is_some() && self.load.take().is_some() {
+                    self.connection.load_failed(self.now);
+                }
+            }
+            Step::Wait => {
+                self.now += Duration::from_secs(1);
+                self.connection.tick(self.now);
+            }
             Step::ReadTop => self.tops.push_back((self.store.epoch(), self.store.top)),
             Step::CompareTop(index) if !self.tops.is_empty() => {
                 let index = index % self.tops.len();
@@ -368,6 +385,7 @@ impl World {
 
     fn finish_reads(&mut self) {
         for _ in 0..4 {
+            self.step(Step::Wait);
             self.step(Step::TakeSnapshot);
             self.step(Step::AnswerLoad);
         }

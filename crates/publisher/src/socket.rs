@@ -205,7 +205,7 @@ impl Socket {
                     error = &error as &dyn std::error::Error,
                     "Cannot read a player's status stream"
                 );
-                self.connection.load_failed();
+                self.connection.load_failed(now());
             }
         }
     }

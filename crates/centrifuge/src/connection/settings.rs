@@ -11,7 +11,7 @@ pub struct Settings {
     /// How long a client may take to send its connect command, and, counted
     /// anew, how long the server may take to answer it.
     pub connect_timeout: Duration,
-    /// How long a [`Load`](super::Action::Load) may stay unanswered on a
+    /// How long a [`Load`](super::Action::Load) may stay without success on a
     /// connected client. Nothing is pushed meanwhile, so a read that never ends
     /// would be a connection that is open and dead.
     pub load_timeout: Duration,
@@ -39,7 +39,7 @@ impl Default for Settings {
         Self {
             version: String::new(),
             connect_timeout: Duration::from_secs(5),
-            load_timeout: Duration::from_secs(5),
+            load_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(25),
             pong_timeout: Duration::from_secs(8),
             lifetime_max: Duration::from_mins(30),

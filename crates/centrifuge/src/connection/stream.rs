@@ -33,7 +33,10 @@ pub(super) struct Stream {
 /// A read under way, and the history commands it will answer.
 #[derive(Debug)]
 struct Load {
+    request: LoadRequest,
     until: Instant,
+    /// The read has failed and is due again.
+    again_at: Option<Instant>,
     queries: VecDeque<Query>,
 }
 
@@ -60,6 +63,25 @@ impl Stream {
 
     pub(super) fn load_until(&self) -> Option<Instant> {
         self.load.as_ref().map(|load| load.until)
+    }
+
+    /// When the read that failed is due again.
+    pub(super) fn load_again_at(&self) -> Option<Instant> {
+        self.load.as_ref().and_then(|load| load.again_at)
+    }
+
+    /// The read under way has failed.
+    pub(super) fn load_failed(&mut self, again_at: Instant) {
+        if let Some(load) = &mut self.load {
+            load.again_at = Some(again_at);
+        }
+    }
+
+    /// Starts the read that failed once more, if it is due.
+    pub(super) fn load_again(&mut self, now: Instant) -> Option<LoadRequest> {
+        let load = self.load.as_mut()?;
+        load.again_at.take_if(|at| *at <= now)?;
+        Some(load.request)
     }
 
     /// Takes a history command for this channel; it is answered by the next read.
@@ -152,11 +174,17 @@ impl Stream {
         // The read sees whatever was heard of, as a hint follows its commit. What it
         // does not show is not there, and asking again would never end.
         self.heard = 0;
-        self.load = Some(Load { until, queries });
-        Some(LoadRequest {
+        let request = LoadRequest {
             after: Some(after),
             rows_max,
-        })
+        };
+        self.load = Some(Load {
+            request,
+            until,
+            again_at: None,
+            queries,
+        });
+        Some(request)
     }
 
     /// Sends what a read has shown: first the rows the client lacks, then the

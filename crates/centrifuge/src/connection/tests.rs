@@ -318,7 +318,7 @@ fn a_client_that_never_connects_is_stale_and_a_slow_server_blames_itself() {
     let mut reading = Rig::live(1);
     reading.advance([3]);
     reading.drain();
-    reading.after(limit);
+    reading.after(Settings::default().load_timeout);
     reading.does(expect!["close 3004 internal server error"]);
 }
 
@@ -334,7 +334,7 @@ fn a_refused_client_is_closed_and_late_answers_do_nothing() {
     rig.advance([2]);
     rig.connection.top("E", 9, rig.now);
     rig.receive("x");
-    rig.connection.load_failed();
+    rig.connection.load_failed(rig.now);
     rig.after(Duration::from_hours(1));
     rig.does(expect![""]);
 }
@@ -411,8 +411,38 @@ fn a_read_in_disorder_is_the_servers_fault() {
         rig.loaded(top, rows(offsets));
         rig.does(expect!["close 3004 internal server error"]);
     }
+}
+
+#[test]
+fn a_read_that_failed_is_asked_for_again_until_its_time_is_over() {
     let mut rig = Rig::live(5);
-    rig.connection.load_failed();
+    rig.advance([7]);
+    rig.does(expect!["load after=Some(5) rows_max=1000"]);
+    rig.connection.load_failed(rig.now);
+    rig.does(expect![""]);
+    // Neither a hint nor a comparison hurries it.
+    rig.advance([8]);
+    rig.connection.top("E", 8, rig.now);
+    rig.does(expect![""]);
+    assert_eq!(
+        rig.connection.next_deadline(),
+        Some(rig.now + Duration::from_secs(1))
+    );
+    rig.after(Duration::from_secs(1));
+    rig.does(expect!["load after=Some(5) rows_max=1000"]);
+    rig.loaded(7, rows([6, 7]));
+    rig.does(expect![[r#"
+        {"push":{"channel":"orders:4711#user-9","pub":{"data":6,"offset":6}}}
+        {"push":{"channel":"orders:4711#user-9","pub":{"data":7,"offset":7}}}
+        load after=Some(7) rows_max=1000"#]]);
+
+    for _ in 0..9 {
+        rig.connection.load_failed(rig.now);
+        rig.after(Duration::from_secs(1));
+        rig.does(expect!["load after=Some(7) rows_max=1000"]);
+    }
+    rig.connection.load_failed(rig.now);
+    rig.after(Duration::from_secs(1));
     rig.does(expect!["close 3004 internal server error"]);
 }
 

@@ -16,8 +16,7 @@ async fn behind_a_proxy() -> (Line, CuttingProxy) {
     let proxy = CuttingProxy::before(database.url()).await;
     let config = ledger::Config {
         url: Secret::inline(proxy.url(database.url())).unwrap(),
-        // Long enough for a new connection on a loaded machine: who is connected must not
-        // be sent away for the first read after the outage.
+        // Long enough for a new connection on a loaded machine.
         acquire_timeout: Duration::from_secs(3),
         ..database.config()
     };
@@ -53,6 +52,21 @@ async fn without_the_ledger_clients_are_told_to_come_back() {
     assert_eq!(connected.message().await, push("mira", 2, 2, "new"));
     wait_for_ledger(&line, true).await;
     line.connect("mira").await;
+}
+
+/// The broker still tells of rows, the ledger cannot be asked for the one between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_client_whose_read_fails_stays_and_is_told_when_the_ledger_is_back() {
+    let (line, proxy) = behind_a_proxy().await;
+    let (mut client, _) = line.connect("mira").await;
+    proxy.cut();
+    line.book_silently([created(1, "mira")]).await;
+    line.book([created(2, "mira")]).await;
+    let failed = "grantline_publisher_reads_total{cause=\"catch_up\",outcome=\"failed\"";
+    line.wait_for_metric(failed, |reads| reads >= 1.0).await;
+    proxy.heal();
+    assert_eq!(client.message().await, push("mira", 1, 1, "new"));
+    assert_eq!(client.message().await, push("mira", 2, 2, "new"));
 }
 
 async fn wait_for_ledger(line: &Line, ok: bool) {
