@@ -47,7 +47,8 @@ chaos: rust ## Kill servers and roles under load; lost and doubled must be 0 (KI
 		cargo test --package tests --test chaos --locked
 
 bench: rust ## Measure each step beside the least it could cost; the machine should be idle
-	@deploy/stack/with.sh cargo bench --locked --package tests
+	@cargo build --release --locked --package grantline --package tests --bin grantline --bench line
+	@deploy/stack/with.sh cargo bench --locked --package grantline --package tests --bench line
 
 deny: rust ## Check licences, sources and duplicates of the dependencies
 	@cargo deny --version >/dev/null 2>&1 || \

@@ -6,20 +6,33 @@ use std::time::Instant;
 
 use crate::clock::median;
 
-pub(crate) fn describe() {
+/// Tells `when` what the machine is and what else it is doing.
+pub(crate) fn describe(when: &str) {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Vec<&str> = load.split(' ').take(3).collect();
     println!(
-        "machine: {cores} cores, fdatasync of 8 kB {:.0} µs (median of 200)",
+        "machine {when}: {cores} cores ({}), load {}, fdatasync of 8 kB {:.0} µs (median of 200)\n",
+        model(),
+        load.join(" "),
         fsync_micros()
     );
-    println!("client, servers and the roles share these cores; figures are medians\n");
+}
+
+fn model() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let model = model.map(|rest| rest.trim_start_matches([' ', '\t', ':']));
+    model.unwrap_or(std::env::consts::ARCH).to_owned()
 }
 
 fn fsync_micros() -> f64 {
     let path = std::env::temp_dir().join(format!("grantline-bench-{}", std::process::id()));
     let mut file = File::create(&path).unwrap();
     let block = [0_u8; 8_192];
-    let mut times: Vec<f64> = (0..200)
+    let times: Vec<f64> = (0..200)
         .map(|_| {
             file.write_all(&block).unwrap();
             let began = Instant::now();
@@ -28,5 +41,5 @@ fn fsync_micros() -> f64 {
         })
         .collect();
     std::fs::remove_file(path).unwrap();
-    median(&mut times)
+    median(&times)
 }
