@@ -17,7 +17,7 @@ coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 
-.PHONY: help run run-cluster stack-up stack-down fmt lint test chaos fuzz deny rust js-packages py-packages
+.PHONY: help run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ chaos: rust ## Kill servers and roles under load; lost and doubled must be 0 (KI
 	@cargo build --workspace --bins --locked
 	@GRANTLINE_CHAOS_KILLS=$(or $(KILLS),24) $(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) \
 		cargo test --package tests --test chaos --locked
+
+bench: rust ## Measure each step beside the least it could cost; the machine should be idle
+	@cargo build --release --locked --package grantline --package tests --bin grantline --bench line
+	@deploy/stack/with.sh cargo bench --locked --package grantline --package tests --bench line
 
 fuzz: rust ## Look for inputs that break a promise, guided by coverage (FUZZ_SECONDS=600 each, TARGETS=…)
 	@RUSTFLAGS='$(coverage)' cargo build --package fuzz --bins --features libfuzzer \

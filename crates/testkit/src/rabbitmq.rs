@@ -54,21 +54,10 @@ impl RabbitMq {
     /// # Panics
     /// When there is no broker, or it does not let us.
     pub async fn empty_vhost() -> Vhost {
-        let server = required_url("AMQP_URL");
-        let (start, _) = server
-            .rsplit_once('/')
-            .expect("AMQP_URL has a virtual host");
-        let credentials = start
-            .split_once("://")
-            .and_then(|(_, rest)| rest.rsplit_once('@'))
-            .map_or("guest:guest", |(credentials, _)| credentials);
-        let api = Api {
-            url: required_url("RABBITMQ_API_URL"),
-            authorization: format!("Basic {}", STANDARD.encode(credentials)),
-        };
+        let api = Api::of_the_environment();
         let name = format!("testkit_{:016x}", RandomState::new().hash_one(()));
         let vhost = Vhost {
-            url: format!("{start}/{name}"),
+            url: format!("{}/{name}", server_url()),
             api,
             name,
         };
@@ -77,6 +66,30 @@ impl RabbitMq {
             .await;
         vhost
     }
+
+    /// The process that the broker's first node is, on its own machine.
+    ///
+    /// # Panics
+    /// When there is no broker, or it does not let us.
+    pub async fn process() -> u32 {
+        let found = Api::of_the_environment()
+            .call(Method::GET, "nodes", None)
+            .await
+            .expect("the broker of RABBITMQ_API_URL runs and lets its user do this");
+        let process = found.as_ref().and_then(|nodes| nodes[0]["os_pid"].as_str());
+        process
+            .and_then(|process| process.parse().ok())
+            .expect("a node has a process")
+    }
+}
+
+/// `AMQP_URL` without its virtual host.
+fn server_url() -> String {
+    let server = required_url("AMQP_URL");
+    let (start, _) = server
+        .rsplit_once('/')
+        .expect("AMQP_URL has a virtual host");
+    start.to_owned()
 }
 
 impl Vhost {
@@ -175,6 +188,18 @@ impl Vhost {
 }
 
 impl Api {
+    fn of_the_environment() -> Self {
+        let server = server_url();
+        let credentials = server
+            .split_once("://")
+            .and_then(|(_, rest)| rest.rsplit_once('@'))
+            .map_or("guest:guest", |(credentials, _)| credentials);
+        Self {
+            url: required_url("RABBITMQ_API_URL"),
+            authorization: format!("Basic {}", STANDARD.encode(credentials)),
+        }
+    }
+
     async fn call(
         &self,
         method: Method,
