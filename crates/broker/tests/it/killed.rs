@@ -2,7 +2,7 @@
 //! again, told by its environment to be the one.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -91,7 +91,7 @@ fn child(path: &Path) -> Child {
         .unwrap()
 }
 
-/// What a killed process had said, in whole lines.
+/// What a killed process had said.
 #[derive(Default)]
 struct Said {
     accepted: BTreeSet<i64>,
@@ -101,9 +101,11 @@ struct Said {
 
 impl Said {
     fn hear(&mut self, line: &str) {
-        let (word, number) = line.split_once(' ').unwrap();
-        // Of a line that the kill cut short, nothing counts.
-        let Ok(number) = number.parse() else { return };
+        let (word, number) = line
+            .trim_end()
+            .split_once(' ')
+            .expect("a word and a number");
+        let number = number.parse().unwrap();
         match word {
             "accepted" => self.accepted.insert(number),
             "finishing" => self.finishing.insert(number),
@@ -120,17 +122,21 @@ async fn what_a_killed_process_accepted_comes_again_and_what_it_finished_does_no
     for lines in [1, 100, 1_500, 4_000] {
         let mut child = child(&path);
         let mut heard = Said::default();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).split(b'\n');
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
         for _ in 0..lines {
-            let line = said.next().expect("it lives").unwrap();
-            heard.hear(std::str::from_utf8(&line).unwrap());
+            line.clear();
+            said.read_line(&mut line).unwrap();
+            heard.hear(&line);
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        let rest: Vec<_> = said.map_while(Result::ok).collect();
-        // The last of them may have been cut.
-        for line in rest.iter().rev().skip(1) {
-            heard.hear(std::str::from_utf8(line).unwrap());
+        // All of it counts: a line is one write, so the kill cuts none in two, and the last
+        // may tell of a task that is gone.
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        for line in rest.lines() {
+            heard.hear(line);
         }
 
         let (file, broker) = open(&path).await;

@@ -84,7 +84,7 @@ async fn nothing_that_was_answered_is_lost_with_a_killed_process() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        // What it had still said: a line cut short by the kill has no end.
+        // What it had still said. A line is one write, so the kill cuts none in two.
         for line in said.map_while(Result::ok) {
             done.extend(
                 line.strip_prefix("done ")
