@@ -9,8 +9,16 @@ use testkit::CuttingProxy;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::harness::{Line, PROJECT};
+use crate::harness::{Line, PROJECT, Stack, on_both_stacks};
 use crate::notices;
+
+on_both_stacks!(
+    the_snippet_of_xsollas_page_sees_an_order_from_new_to_done,
+    a_client_that_was_away_recovers_every_status_once,
+    a_bad_token_is_turned_away_for_good_with_a_reason,
+    nobody_hears_of_another_players_order,
+    polling_tells_status_and_content_and_spares_what_has_not_changed,
+);
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -95,9 +103,8 @@ fn connection_url(at: impl std::fmt::Display) -> String {
     format!("ws://{at}/connection/websocket")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_snippet_of_xsollas_page_sees_an_order_from_new_to_done() {
-    let line = Line::start().await;
+async fn the_snippet_of_xsollas_page_sees_an_order_from_new_to_done(stack: Stack) {
+    let line = Line::start(stack).await;
     let created = format!("/v1/projects/{PROJECT}/orders/7");
     line.api(Method::PUT, &created, &json!({"player": "mira"}))
         .await;
@@ -116,9 +123,8 @@ async fn the_snippet_of_xsollas_page_sees_an_order_from_new_to_done() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_was_away_recovers_every_status_once() {
-    let line = Line::start().await;
+async fn a_client_that_was_away_recovers_every_status_once(stack: Stack) {
+    let line = Line::start(stack).await;
     let url = connection_url(line.publisher);
     let proxy = CuttingProxy::before(&url).await;
     let mut player = Player::connect(&proxy.url(&url), &Line::token("mira"), "mira");
@@ -139,9 +145,8 @@ async fn a_client_that_was_away_recovers_every_status_once() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_bad_token_is_turned_away_for_good_with_a_reason() {
-    let line = Line::start().await;
+async fn a_bad_token_is_turned_away_for_good_with_a_reason(stack: Stack) {
+    let line = Line::start(stack).await;
     let url = connection_url(line.publisher);
     let mut player = Player::connect(&url, "not.a.token", "mira");
     let end = player.event("disconnected").await;
@@ -152,9 +157,8 @@ async fn a_bad_token_is_turned_away_for_good_with_a_reason() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_hears_of_another_players_order() {
-    let line = Line::start().await;
+async fn nobody_hears_of_another_players_order(stack: Stack) {
+    let line = Line::start(stack).await;
     let url = connection_url(line.publisher);
     let mut mira = Player::connect(&url, &Line::token("mira"), "mira");
     let mut nils = Player::connect(&url, &Line::token("nils"), "nils");
@@ -187,9 +191,8 @@ async fn nobody_hears_of_another_players_order() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn polling_tells_status_and_content_and_spares_what_has_not_changed() {
-    let line = Line::start().await;
+async fn polling_tells_status_and_content_and_spares_what_has_not_changed(stack: Stack) {
+    let line = Line::start(stack).await;
     line.accepted(&notices::order_paid(7, 70, "mira")).await;
     line.ends(7, "order_paid", "booked").await;
     let path = format!("/api/v2/project/{PROJECT}/order/7");

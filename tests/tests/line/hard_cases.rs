@@ -3,12 +3,23 @@
 use futures_util::future::join_all;
 use hyper::StatusCode;
 
-use crate::harness::{Line, Setup, eventually};
+use crate::harness::{Line, Setup, Stack, eventually, on_both_stacks};
 use crate::notices;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_concurrent_copies_of_one_order_paid_grant_once() {
+on_both_stacks!(
+    sixty_four_concurrent_copies_of_one_order_paid_grant_once,
+    cancellation_before_payment_voids_the_later_grant,
+    a_cancellation_takes_back_what_the_ledger_granted_not_what_it_lists,
+    one_real_transaction_on_a_second_order_is_parked_and_still_shown_as_paid,
+    one_invoice_on_many_virtual_currency_orders_grants_each,
+    a_sandbox_order_is_recorded_shown_as_paid_and_not_granted,
+    a_signed_body_that_nobody_can_read_is_accepted_and_parked,
+    a_crowd_of_orders_of_one_player_leaves_offsets_without_gaps,
+);
+
+async fn sixty_four_concurrent_copies_of_one_order_paid_grant_once(stack: Stack) {
     let line = Line::start_with(Setup {
+        stack,
         more_workers: 2,
         ..Setup::default()
     })
@@ -22,9 +33,8 @@ async fn sixty_four_concurrent_copies_of_one_order_paid_grant_once() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cancellation_before_payment_voids_the_later_grant() {
-    let line = Line::start().await;
+async fn cancellation_before_payment_voids_the_later_grant(stack: Stack) {
+    let line = Line::start(stack).await;
     line.accepted(&notices::order_canceled(7, 70, "mira")).await;
     line.ends(7, "order_canceled", "nothing_granted").await;
     line.accepted(&notices::order_paid(7, 70, "mira")).await;
@@ -34,9 +44,8 @@ async fn cancellation_before_payment_voids_the_later_grant() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cancellation_takes_back_what_the_ledger_granted_not_what_it_lists() {
-    let line = Line::start().await;
+async fn a_cancellation_takes_back_what_the_ledger_granted_not_what_it_lists(stack: Stack) {
+    let line = Line::start(stack).await;
     line.accepted(&notices::order_paid(7, 70, "mira")).await;
     line.accepted(&notices::order_paid(8, 80, "mira")).await;
     eventually("both granted", async || {
@@ -51,9 +60,8 @@ async fn a_cancellation_takes_back_what_the_ledger_granted_not_what_it_lists() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_real_transaction_on_a_second_order_is_parked_and_still_shown_as_paid() {
-    let line = Line::start().await;
+async fn one_real_transaction_on_a_second_order_is_parked_and_still_shown_as_paid(stack: Stack) {
+    let line = Line::start(stack).await;
     line.accepted(&notices::order_paid(7, 70, "mira")).await;
     line.ends(7, "order_paid", "booked").await;
     line.accepted(&notices::order_paid(8, 70, "mira")).await;
@@ -68,9 +76,8 @@ async fn one_real_transaction_on_a_second_order_is_parked_and_still_shown_as_pai
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_invoice_on_many_virtual_currency_orders_grants_each() {
-    let line = Line::start().await;
+async fn one_invoice_on_many_virtual_currency_orders_grants_each(stack: Stack) {
+    let line = Line::start(stack).await;
     for order in 1..=5 {
         let mut notice = notices::order_paid(order, 1, "mira");
         notice["order"]["currency_type"] = "virtual".into();
@@ -85,9 +92,8 @@ async fn one_invoice_on_many_virtual_currency_orders_grants_each() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sandbox_order_is_recorded_shown_as_paid_and_not_granted() {
-    let line = Line::start().await;
+async fn a_sandbox_order_is_recorded_shown_as_paid_and_not_granted(stack: Stack) {
+    let line = Line::start(stack).await;
     let mut notice = notices::order_paid(7, 70, "mira");
     notice["order"]["mode"] = "sandbox".into();
     line.accepted(&notice).await;
@@ -97,9 +103,8 @@ async fn a_sandbox_order_is_recorded_shown_as_paid_and_not_granted() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_signed_body_that_nobody_can_read_is_accepted_and_parked() {
-    let line = Line::start().await;
+async fn a_signed_body_that_nobody_can_read_is_accepted_and_parked(stack: Stack) {
+    let line = Line::start(stack).await;
     for body in [
         "",
         "{",
@@ -113,9 +118,9 @@ async fn a_signed_body_that_nobody_can_read_is_accepted_and_parked() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_of_orders_of_one_player_leaves_offsets_without_gaps() {
+async fn a_crowd_of_orders_of_one_player_leaves_offsets_without_gaps(stack: Stack) {
     let line = Line::start_with(Setup {
+        stack,
         more_workers: 2,
         ..Setup::default()
     })

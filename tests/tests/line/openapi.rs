@@ -12,7 +12,7 @@ use telemetry::Telemetry;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use crate::harness::{API_KEY, Line, PROJECT, WEBHOOK_SECRET, eventually};
+use crate::harness::{API_KEY, Line, PROJECT, Stack, WEBHOOK_SECRET, eventually};
 use crate::notices;
 
 /// How long `tests/py/openapi.py` may take.
@@ -56,7 +56,7 @@ async fn compare(given: &Value) {
 /// entry that exist; then schemathesis tries what it can think of.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_listener_answers_as_the_description_says() {
-    let line = Line::start().await;
+    let line = Line::start(Stack::Cluster).await;
     let probes = Lifecycle::new();
     let admin = admin(&probes);
     line.accepted(&notices::order_paid(7, 70, "mira")).await;

@@ -2,14 +2,18 @@
 
 use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
-use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use crate::harness::{Line, PROJECT, eventually};
+use crate::harness::{Line, PROJECT, Stack, eventually, on_both_stacks};
 use crate::notices;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_order_is_followed_from_registration_to_cancellation() {
-    let line = Line::start().await;
+on_both_stacks!(
+    an_order_is_followed_from_registration_to_cancellation,
+    a_parked_order_is_found_replayed_and_granted_once,
+    what_names_only_a_player_is_found_by_that_player,
+);
+
+async fn an_order_is_followed_from_registration_to_cancellation(stack: Stack) {
+    let line = Line::start(stack).await;
     let order = format!("/v1/projects/{PROJECT}/orders/7");
     let created = line
         .api(Method::PUT, &order, &json!({"player": "mira"}))
@@ -47,15 +51,15 @@ async fn an_order_is_followed_from_registration_to_cancellation() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_parked_order_is_found_replayed_and_granted_once() {
-    let line = Line::start().await;
-    let mut database = PgConnection::connect(line.database.url()).await.unwrap();
-    let reject = "CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS $$
-                  BEGIN RAISE EXCEPTION 'the catalogue is closed'; END $$;
-                  CREATE TRIGGER reject BEFORE INSERT ON booking_lines
-                  FOR EACH ROW EXECUTE FUNCTION reject()";
-    database.execute(reject).await.unwrap();
+async fn a_parked_order_is_found_replayed_and_granted_once(stack: Stack) {
+    let line = Line::start(stack).await;
+    let on_postgres = "CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS $$
+                       BEGIN RAISE EXCEPTION 'the catalogue is closed'; END $$;
+                       CREATE TRIGGER reject BEFORE INSERT ON booking_lines
+                       FOR EACH ROW EXECUTE FUNCTION reject()";
+    let on_sqlite = "CREATE TRIGGER reject BEFORE INSERT ON booking_lines
+                     BEGIN SELECT RAISE(ABORT, 'the catalogue is closed'); END";
+    line.servers.run(on_postgres, on_sqlite).await;
     line.accepted(&notices::order_paid(7, 70, "mira")).await;
     eventually("parked", async || line.parked().await.len() == 1).await;
     let listed = line
@@ -65,10 +69,12 @@ async fn a_parked_order_is_found_replayed_and_granted_once() {
     let id = listed["parked"][0]["id"].as_i64().unwrap();
     assert_eq!(listed["parked"][0]["reason"], "rejected", "{listed}");
 
-    database
-        .execute("DROP TRIGGER reject ON booking_lines")
-        .await
-        .unwrap();
+    line.servers
+        .run(
+            "DROP TRIGGER reject ON booking_lines",
+            "DROP TRIGGER reject",
+        )
+        .await;
     for _ in 0..2 {
         let replayed = line
             .api(
@@ -92,9 +98,8 @@ async fn a_parked_order_is_found_replayed_and_granted_once() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_names_only_a_player_is_found_by_that_player() {
-    let line = Line::start().await;
+async fn what_names_only_a_player_is_found_by_that_player(stack: Stack) {
+    let line = Line::start(stack).await;
     line.accepted(&notices::payment(70, "mira")).await;
     let path = format!("/v1/projects/{PROJECT}/players/mira/notices");
     eventually("the payment is listed", async || {

@@ -15,8 +15,17 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::harness::{
-    API_KEY, ISSUER, LOGIN_PROJECT, LOGIN_SECRET, Line, PROJECT, Setup, WEBHOOK_SECRET,
+    API_KEY, ISSUER, LOGIN_PROJECT, LOGIN_SECRET, Line, PROJECT, Setup, Stack, WEBHOOK_SECRET,
+    on_both_stacks,
 };
+
+on_both_stacks!(
+    every_scenario_ends_in_the_ledger_as_it_says,
+    plays_at_the_same_time_do_not_meet,
+    an_overridden_player_and_quantity_reach_the_ledger,
+    what_does_not_come_as_expected_is_told_and_fails,
+    a_url_and_a_secret_are_enough_and_a_wrong_secret_is_named,
+);
 
 /// How long one play may take.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -144,9 +153,8 @@ async fn statuses(line: &Line, player: &str, order: i64) -> Vec<&'static str> {
     ours.map(|(_, _, status)| status).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_scenario_ends_in_the_ledger_as_it_says() {
-    let line = Line::start().await;
+async fn every_scenario_ends_in_the_ledger_as_it_says(stack: Stack) {
+    let line = Line::start(stack).await;
     let folder = Folder::beside(&line);
     let bought: &[&str] = &["com.example.blade_ember×1", "com.example.crystals×250"];
     let content: &[&str] = &["com.example.blade_frost×1", "com.example.crystals×250"];
@@ -178,9 +186,8 @@ async fn every_scenario_ends_in_the_ledger_as_it_says() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn plays_at_the_same_time_do_not_meet() {
-    let line = Line::start().await;
+async fn plays_at_the_same_time_do_not_meet(stack: Stack) {
+    let line = Line::start(stack).await;
     let folder = Folder::beside(&line);
     let (one, two, three) = tokio::join!(
         folder.play(&["--json", "paid"]),
@@ -192,9 +199,8 @@ async fn plays_at_the_same_time_do_not_meet() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_overridden_player_and_quantity_reach_the_ledger() {
-    let line = Line::start().await;
+async fn an_overridden_player_and_quantity_reach_the_ledger(stack: Stack) {
+    let line = Line::start(stack).await;
     let folder = Folder::beside(&line);
     let arguments = [
         "paid",
@@ -217,9 +223,9 @@ async fn an_overridden_player_and_quantity_reach_the_ledger() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_come_as_expected_is_told_and_fails() {
+async fn what_does_not_come_as_expected_is_told_and_fails(stack: Stack) {
     let setup = Setup {
+        stack,
         grant: grant::Config {
             grant_sandbox: true,
             bundles: grant::Bundles::Heading,
@@ -249,9 +255,8 @@ async fn what_does_not_come_as_expected_is_told_and_fails() {
     line.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_url_and_a_secret_are_enough_and_a_wrong_secret_is_named() {
-    let line = Line::start().await;
+async fn a_url_and_a_secret_are_enough_and_a_wrong_secret_is_named(stack: Stack) {
+    let line = Line::start(stack).await;
     let folder = Folder::new();
     let url = webhook_url(line.ingress);
     let wrong = folder.file("wrong.secret", "not-the-secret");

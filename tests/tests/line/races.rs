@@ -91,7 +91,7 @@ async fn notices_of_one_transaction_on_two_workers_never_miss_each_other() {
     let deadlocks: i64 = sqlx::query_scalar(
         "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
     )
-    .fetch_one(line.database.pool())
+    .fetch_one(line.cluster().database.pool())
     .await
     .unwrap();
     assert_eq!(deadlocks, 0);

@@ -7,8 +7,10 @@ use hyper::{Method, StatusCode};
 use secret::Secret;
 use xsolla::signature::authorization_header;
 
-use crate::harness::{Line, PROJECT, Setup, eventually, project};
+use crate::harness::{Line, PROJECT, Setup, Stack, eventually, on_both_stacks, project};
 use crate::notices;
+
+on_both_stacks!(a_secret_exchanged_too_late_delays_every_order_and_grants_each_once_by_itself,);
 
 const NEW: &str = "webhook-secret-after-the-exchange";
 const ORDERS: i64 = 20;
@@ -24,12 +26,14 @@ impl Drop for File {
 
 /// Two copies of the ingress keep the same notices, and each replays all of them when the
 /// secret's file is put right.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_exchanged_too_late_delays_every_order_and_grants_each_once_by_itself() {
-    let name = format!("secret-exchange-{}", std::process::id());
+async fn a_secret_exchanged_too_late_delays_every_order_and_grants_each_once_by_itself(
+    stack: Stack,
+) {
+    let name = format!("secret-exchange-{}-{stack:?}", std::process::id());
     let file = File(std::env::temp_dir().join(name));
     fs::write(&file.0, "webhook-secret-before-it").unwrap();
     let line = Line::start_with(Setup {
+        stack,
         sources: vec!["127.0.0.1".parse().unwrap()],
         more_ingresses: 1,
         webhook_secret_file: Some(file.0.clone()),

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use futures_util::StreamExt as _;
 use order::TransactionId;
 
-use crate::harness::{Line, Setup, eventually, project};
+use crate::harness::{Line, Setup, Stack, eventually, on_both_stacks, project};
 use crate::notices;
 use crate::oracle::{self, Sent};
+
+on_both_stacks!(every_sequence_of_notices_ends_where_the_oracle_says,);
 
 /// One order and the notices that are sent about it, each with ids of its own.
 struct History {
@@ -148,9 +150,9 @@ fn permutations(of: &[Sent]) -> Vec<Vec<Sent>> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_sequence_of_notices_ends_where_the_oracle_says() {
+async fn every_sequence_of_notices_ends_where_the_oracle_says(stack: Stack) {
     let line = Line::start_with(Setup {
+        stack,
         more_workers: 1,
         ..Setup::default()
     })

@@ -1,5 +1,6 @@
-//! One line of its own per test: every role in this process, on a throw-away database, a
-//! throw-away virtual host and keys of its own.
+//! One line of its own per test: every role in this process, on servers or on one file.
+
+mod stack;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -9,7 +10,6 @@ use std::time::Duration;
 
 use broker::{Broker, Link};
 use bytes::Bytes;
-use claim::Claims;
 use http_body_util::{BodyExt as _, Full};
 use httpd::{Admin, Description, Listener, Readiness};
 use hyper::{Method, Request, StatusCode};
@@ -22,8 +22,9 @@ use order::{OrderId, PlayerId, ProjectId};
 use secret::Secret;
 use serde_json::{Value, json};
 use telemetry::Telemetry;
-use testkit::{CuttingProxy, Database, KeySpace, Postgres, RabbitMq, Redis, Vhost};
 use worker::Handler;
+
+pub(crate) use self::stack::{Cluster, Servers, Stack, on_both_stacks};
 
 /// The project of the samples.
 pub(crate) const PROJECT: i64 = 271_904;
@@ -38,6 +39,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// What may stand between the line and its servers.
 #[derive(Default)]
 pub(crate) struct Setup {
+    pub(crate) stack: Stack,
     pub(crate) worker: worker::Config,
     pub(crate) publisher: publisher::Config,
     pub(crate) grant: grant::Config,
@@ -54,12 +56,7 @@ pub(crate) struct Setup {
 
 /// The running line.
 pub(crate) struct Line {
-    pub(crate) database: Database,
-    pub(crate) vhost: Vhost,
-    pub(crate) keys: KeySpace,
-    pub(crate) to_database: CuttingProxy,
-    pub(crate) to_broker: CuttingProxy,
-    pub(crate) to_redis: CuttingProxy,
+    pub(crate) servers: Arc<Servers>,
     pub(crate) ingress: SocketAddr,
     pub(crate) more_ingresses: Vec<SocketAddr>,
     pub(crate) publisher: SocketAddr,
@@ -83,28 +80,21 @@ impl Answer {
 }
 
 impl Line {
-    pub(crate) async fn start() -> Self {
-        Self::start_with(Setup::default()).await
+    pub(crate) async fn start(stack: Stack) -> Self {
+        let setup = Setup {
+            stack,
+            ..Setup::default()
+        };
+        Self::start_with(setup).await
     }
 
     pub(crate) async fn start_with(setup: Setup) -> Self {
-        let (database, vhost) = tokio::join!(Postgres::database(), RabbitMq::vhost());
-        let keys = Redis::key_space();
-        let to_database = CuttingProxy::before(database.url()).await;
-        let to_broker = CuttingProxy::before(vhost.url()).await;
-        let to_redis = CuttingProxy::before(&keys.url).await;
+        let telemetry = Telemetry::quiet();
+        let servers = Arc::new(Servers::start(setup.stack, &telemetry).await);
         let lifecycle = Lifecycle::new();
         let roles = Roles {
-            ledger: ledger::Config {
-                url: Secret::inline(to_database.url(database.url())).unwrap(),
-                ..database.config()
-            },
-            broker: vhost.config_through(&to_broker),
-            claim: claim::Config {
-                key_prefix: keys.prefix.clone(),
-                ..claim::Config::at(Some(Secret::inline(to_redis.url(&keys.url)).unwrap()))
-            },
-            telemetry: Telemetry::quiet(),
+            servers: Arc::clone(&servers),
+            telemetry,
             lifecycle: lifecycle.clone(),
         };
         let listen = || Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -125,18 +115,21 @@ impl Line {
         let [ingress, publisher, api] = addresses;
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self {
-            database,
-            vhost,
-            keys,
-            to_database,
-            to_broker,
-            to_redis,
+            servers,
             ingress,
             more_ingresses,
             publisher,
             api,
             lifecycle,
             client,
+        }
+    }
+
+    /// The servers of a line that has some.
+    pub(crate) fn cluster(&self) -> &Cluster {
+        match &*self.servers {
+            Servers::Cluster(cluster) => cluster,
+            Servers::Embedded(_) => panic!("this line has no servers"),
         }
     }
 
@@ -215,7 +208,7 @@ impl Line {
 
     /// The ledger, past the proxy.
     pub(crate) fn ledger(&self) -> Ledger {
-        self.database.ledger()
+        self.servers.ledger()
     }
 
     pub(crate) async fn order(&self, order: i64) -> Option<OrderView> {
@@ -284,13 +277,7 @@ impl Line {
 
     /// Waits until no message is left on any queue, held or waiting.
     pub(crate) async fn queues_are_empty(&self) {
-        for queue in [
-            "grant", "revoke", "record", "retry.5s", "retry.1m", "parked", "unrouted",
-        ] {
-            self.vhost
-                .wait_for_messages(&format!("grantline.{queue}.v1"), 0)
-                .await;
-        }
+        self.servers.queues_are_empty().await;
     }
 
     /// A player's token, as Xsolla Login makes them.
@@ -340,20 +327,18 @@ fn document() -> Bytes {
 
 /// Starts roles, each with connections of its own, as separate processes have them.
 struct Roles {
-    ledger: ledger::Config,
-    broker: broker::Config,
-    claim: claim::Config,
+    servers: Arc<Servers>,
     telemetry: Telemetry,
     lifecycle: Lifecycle,
 }
 
 impl Roles {
     fn ledger(&self) -> Ledger {
-        Ledger::open(&self.ledger).unwrap()
+        self.servers.ledger_of_a_role()
     }
 
     fn broker(&self, role: &str) -> Broker {
-        Broker::connect(self.broker.clone(), role, &self.telemetry.meter("broker"))
+        self.servers.broker_of_a_role(role, &self.telemetry)
     }
 
     async fn ingress(&self, setup: &Setup, listener: Listener) {
@@ -464,7 +449,7 @@ impl Roles {
         let deps = worker::Deps {
             ledger: self.ledger(),
             broker: self.broker("worker"),
-            claims: Claims::connect(self.claim.clone(), &self.telemetry.meter("claim")),
+            claims: self.servers.claims_of_a_role(&self.telemetry),
             meter: self.telemetry.meter("worker"),
         };
         worker::run(&setup.worker, deps, &handlers, &self.lifecycle);
