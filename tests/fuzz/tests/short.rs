@@ -143,7 +143,7 @@ fn senders_and_networks_are_what_a_plain_reader_takes_them_for() {
 
 #[test]
 fn any_configuration_is_sound_or_faulty_and_keeps_its_secrets() {
-    run("configuration", 200);
+    run("configuration", 600);
 }
 
 #[test]
