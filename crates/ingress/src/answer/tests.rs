@@ -134,5 +134,5 @@ fn every_outcome_has_a_label_of_its_own() {
         .collect();
     labels.sort_unstable();
     labels.dedup();
-    assert_eq!(labels.len(), 14, "{labels:?}");
+    assert_eq!(labels.len(), 15, "{labels:?}");
 }

@@ -52,13 +52,9 @@ async fn no_task_without_a_queue_is_lost_among_those_that_have_one() {
         writer.unwrap();
     }
     let depths = broker.depths().await.unwrap();
-    for queue in ["grantline.unrouted.v1", "grantline.record.v1"] {
+    for queue in ["grantline.unrouted.v1", "grantline.revoke.v1"] {
         let depth = depths.iter().find(|depth| depth.queue == queue).unwrap();
-        assert_eq!(
-            depth.ready,
-            u64::try_from(WRITERS * EACH).unwrap(),
-            "{queue}"
-        );
+        assert_eq!(depth.ready, (WRITERS * EACH).unsigned_abs(), "{queue}");
     }
     broker.close().await;
 }
