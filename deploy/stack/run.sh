@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh: prepares the ledger and the broker named by DATABASE_URL, AMQP_URL,
 # RABBITMQ_API_URL and REDIS_URL, then serves every role and plays one order through.
-# `make run` calls it by with.sh, which sets those.
+# `make run-cluster` calls it by with.sh, which sets those.
 
 set -Eeuo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

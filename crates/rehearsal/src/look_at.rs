@@ -12,7 +12,7 @@ use crate::script::{Expected, Letter};
 pub(crate) fn silence(error: &HttpError) -> String {
     let text = match error {
         HttpError::Unreachable { .. } => {
-            "whether the receiver runs and listens there; `grantline serve --demo` starts an \
+            "whether the receiver runs and listens there; `grantline serve` starts an \
              instance, --webhook-url and --forward-to name another"
         }
         HttpError::Broken { .. } => "the receiver's log: it gave up in the middle of an answer",
