@@ -50,10 +50,10 @@ test: rust js-packages py-packages ## Run every test against real servers, start
 	@cargo build --workspace --bins --locked
 	@deploy/stack/with.sh cargo test --workspace --locked
 
-chaos: rust ## Kill servers and roles under load; lost and doubled must be 0 (KILLS=24, SEED=…)
+chaos: rust ## Kill servers, roles, and 50 times the process on one file, under load; nothing may be lost or doubled (KILLS=24, SEED=…)
 	@cargo build --workspace --bins --locked
 	@GRANTLINE_CHAOS_KILLS=$(or $(KILLS),24) $(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) \
-		cargo test --package tests --test chaos --locked
+		GRANTLINE_CHAOS_FILE_KILLS=50 cargo test --package tests --test one_file --test chaos --locked
 
 bench: rust ## Measure each step beside the least it could cost; the machine should be idle
 	@cargo build --release --locked --package grantline --package tests --bin grantline --bench line

@@ -1,7 +1,11 @@
 //! Whole-line tests live in `tests/`; here is what they share.
 
+mod chance;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+
+pub use chance::Chance;
 
 /// `grantline` as it was built beside the running test. An older one than its sources would
 /// judge yesterday's code.

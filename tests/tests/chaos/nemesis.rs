@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::chance::Chance;
 use crate::report::say;
 use crate::roles::{ROLES, Roles};
 use crate::servers::{Server, Servers};
+use tests::Chance;
 
 /// A process that is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::chance::Chance;
 use crate::oracle::{self, Sent};
+use tests::Chance;
 
 pub(crate) const PROJECT: i64 = 271_904;
 

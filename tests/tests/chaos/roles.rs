@@ -12,11 +12,11 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-use crate::chance::Chance;
 use crate::orders::PROJECT;
 use crate::process::{born, kill_family};
 use crate::sender::WEBHOOK_SECRET;
 use crate::servers::Servers;
+use tests::Chance;
 
 pub(crate) const API_KEY: &str = "api-key-of-the-kill-test";
 const LOGIN_SECRET: &str = "login-secret-of-the-kill-test-0123456789abcdef";

@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, sleep, sleep_until, timeout};
 
-use crate::chance::Chance;
 use crate::oracle::Sent;
 use crate::orders::{Order, PROJECT};
+use tests::Chance;
 
 pub(crate) const WEBHOOK_SECRET: &str = "webhook-secret-of-the-kill-test";
 

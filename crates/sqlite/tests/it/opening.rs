@@ -110,6 +110,10 @@ async fn a_file_of_a_newer_version_is_named_and_left_alone() {
     let folder = Folder::new();
     let path = folder.join("line.db");
     open(&folder).await.close().await;
+    let version: i64 = Connection::open(&path)
+        .unwrap()
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap();
     tamper(&path, "PRAGMA user_version = 999");
     let before = fs::read(&path).unwrap();
     for refused in [File::open(&path), File::open_to_read(&path)] {
@@ -121,7 +125,7 @@ async fn a_file_of_a_newer_version_is_named_and_left_alone() {
     }
     assert!(before == fs::read(&path).unwrap());
     // Nor is it locked by the one that was refused.
-    tamper(&path, "PRAGMA user_version = 2");
+    tamper(&path, &format!("PRAGMA user_version = {version}"));
     File::open(&path).unwrap().close().await;
 }
 

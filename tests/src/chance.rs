@@ -5,11 +5,12 @@ use std::time::Duration;
 
 /// A stream of random numbers (`SplitMix64`).
 #[derive(Clone, Debug)]
-pub(crate) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
     /// A stream of its own for every `stream` of a seed.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    #[must_use]
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut chance = Self(seed ^ stream.wrapping_mul(0xA076_1D64_78BD_642F));
         chance.next();
         chance
@@ -24,24 +25,25 @@ impl Chance {
     }
 
     /// A number below `end`, which is not 0.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// Whether something of this probability happens.
-    pub(crate) fn percent(&mut self, percent: u64) -> bool {
+    pub fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 
     /// A time between two others, both in milliseconds.
-    pub(crate) fn millis(&mut self, from: u64, to: u64) -> Duration {
+    pub fn millis(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_millis(from + self.below(to - from + 1))
     }
 
-    pub(crate) fn shuffle<T>(&mut self, values: &mut [T]) {
+    /// Any order of the values, each as likely as the others.
+    pub fn shuffle<T>(&mut self, values: &mut [T]) {
         for last in (1..values.len()).rev() {
             let other = self.below(last as u64 + 1);
-            values.swap(last, usize::try_from(other).unwrap());
+            values.swap(last, usize::try_from(other).unwrap_or(last));
         }
     }
 }
