@@ -38,7 +38,10 @@ pub(crate) fn demo(config: Option<&Path>) -> anyhow::Result<ExitCode> {
         let running = Roles::all().start(&config, &lifecycle)?;
         let played = lifecycle
             .drain_token()
-            .run_until_cancelled(demo.play(&running))
+            .run_until_cancelled(async {
+                demo.play(&running).await?;
+                demo.open_page(&config, &running, &lifecycle)
+            })
             .await;
         if let Some(Err(error)) = played {
             lifecycle.drain();

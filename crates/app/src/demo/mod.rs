@@ -3,6 +3,7 @@
 
 mod client;
 mod http;
+mod page;
 mod play;
 
 use std::fs::{self, Permissions};

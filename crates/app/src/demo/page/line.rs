@@ -1,0 +1,116 @@
+//! What the page asks of the running line: as Xsolla, as the game server, as Xsolla Login.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use hyper::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::demo::client::token;
+use crate::demo::http::{Answer, Http};
+use crate::demo::play::Line;
+
+/// The longest the line may take for one request.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The line behind the page.
+pub(crate) struct Behind {
+    pub(crate) line: Line,
+    pub(crate) player: &'static str,
+    http: Http,
+}
+
+/// How a request went: the code that came back, and the time from the first byte sent to
+/// the last one received, in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Answered {
+    pub(crate) code: u16,
+    ms: f64,
+}
+
+impl Behind {
+    pub(crate) fn new(line: Line, player: &'static str) -> Self {
+        Self {
+            line,
+            player,
+            http: Http::new(),
+        }
+    }
+
+    /// A token of the player, good until this second.
+    pub(crate) fn token(&self, expires_at: i64) -> anyhow::Result<String> {
+        token(&self.line, self.player, expires_at)
+    }
+
+    /// Sends a notice, signed as Xsolla signs it, whatever is answered.
+    pub(crate) async fn notify(&self, notice: &Value) -> anyhow::Result<Answered> {
+        let body = notice.to_string();
+        let secret = self.line.webhook_secret.as_bytes();
+        let authorization = xsolla::signature::authorization_header(body.as_bytes(), secret);
+        let path = format!("/webhooks/xsolla/{}", self.line.project);
+        let sent = self
+            .http
+            .send(Method::POST, self.line.ingress, &path, &authorization, body);
+        Ok(timed(sent).await?.0)
+    }
+
+    /// Asks the api for what is there. `None` if it is not.
+    pub(crate) async fn read(&self, what: &str) -> anyhow::Result<Option<Value>> {
+        match self.call(Method::GET, what, Value::Null).await? {
+            (answered, _) if answered.code == StatusCode::NOT_FOUND => Ok(None),
+            (answered, body) => {
+                answered.must_succeed(what)?;
+                Ok(Some(body))
+            }
+        }
+    }
+
+    /// Tells the api what a game server tells it.
+    pub(crate) async fn register(&self, what: &str, body: Value) -> anyhow::Result<Answered> {
+        let (answered, _) = self.call(Method::PUT, what, body).await?;
+        answered.must_succeed(what)?;
+        Ok(answered)
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        what: &str,
+        body: Value,
+    ) -> anyhow::Result<(Answered, Value)> {
+        let authorization = format!("Bearer {}", self.line.api_key);
+        let path = format!("/v1/projects/{}/{what}", self.line.project);
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let asked = self
+            .http
+            .send(method, self.line.api, &path, &authorization, body);
+        timed(asked).await
+    }
+}
+
+impl Answered {
+    fn must_succeed(&self, what: &str) -> anyhow::Result<()> {
+        if (200..300).contains(&self.code) {
+            return Ok(());
+        }
+        bail!("the api answered {} for {what}", self.code)
+    }
+}
+
+async fn timed(
+    request: impl Future<Output = anyhow::Result<Answer>>,
+) -> anyhow::Result<(Answered, Value)> {
+    let began = Instant::now();
+    let answer = tokio::time::timeout(PATIENCE, request).await;
+    let answer = answer.context("no answer within 10 s")??;
+    let answered = Answered {
+        code: answer.status.as_u16(),
+        ms: began.elapsed().as_secs_f64() * 1_000.0,
+    };
+    Ok((answered, answer.body))
+}

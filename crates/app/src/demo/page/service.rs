@@ -1,0 +1,237 @@
+//! Answering the page's requests.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use httpd::{Limits, Reply, Request, Service, bytes, empty, json};
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, LOCATION};
+use order::OrderId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::gate::Gate;
+use super::line::Behind;
+use super::refusal::Refusal;
+use super::route::Route;
+use super::shop::{OFFERS, Sale, name_of};
+
+/// How long a player's token is good. The publisher closes the connection after that, and
+/// the script comes back with a new one.
+const TOKEN_SECONDS: i64 = 10 * 60;
+
+/// The page.
+pub(crate) struct Page {
+    pub(crate) gate: Gate,
+    pub(crate) behind: Behind,
+    pub(crate) limits: Limits,
+    /// The number of the newest order and of its transaction.
+    pub(crate) newest: AtomicI64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Click {
+    offer: String,
+}
+
+impl Service for Page {
+    async fn answer(&self, request: Request, _peer: SocketAddr) -> Reply {
+        let mut reply = match self.serve(request).await {
+            Ok(reply) => reply,
+            Err(refusal) => {
+                if let Refusal::Line(error) = &refusal {
+                    tracing::warn!(
+                        error = format_args!("{error:#}"),
+                        "The demo's page was not served"
+                    );
+                }
+                refusal.reply()
+            }
+        };
+        self.gate.seal(&mut reply);
+        reply
+    }
+}
+
+impl Page {
+    /// Nothing is looked at before it is clear who asks.
+    async fn serve(&self, request: Request) -> Result<Reply, Refusal> {
+        let route = Route::of(request.uri().path());
+        let is_page = route.as_ref().is_ok_and(|route| route.is_page());
+        self.gate
+            .admit(request.method(), request.headers(), is_page)?;
+        let route = route?;
+        route.takes(request.method())?;
+        match route {
+            Route::Home => {
+                let mut reply = empty(StatusCode::FOUND);
+                let page = HeaderValue::from_static("/demo");
+                reply.headers_mut().insert(LOCATION, page);
+                Ok(reply)
+            }
+            Route::File(file) => Ok(bytes(StatusCode::OK, file.content_type, file.text)),
+            Route::Session => self.session().await,
+            Route::Inventory => self.inventory().await,
+            Route::Buy => {
+                let body = httpd::read_body(request.into_body(), &self.limits).await?;
+                let click: Click = serde_json::from_slice(&body)?;
+                self.buy(&click.offer).await
+            }
+            Route::Order(order) => self.order(order).await,
+            Route::Cancel(order) => self.cancel(order).await,
+        }
+    }
+
+    async fn session(&self) -> Result<Reply, Refusal> {
+        let player = self.behind.player;
+        let line = &self.behind.line;
+        // Known to the game from now on, as after a first log-in.
+        self.behind
+            .register(&format!("players/{player}"), Value::Null)
+            .await
+            .map_err(Refusal::Line)?;
+        let expires_at = task::now().unix_timestamp() + TOKEN_SECONDS;
+        let token = self.behind.token(expires_at).map_err(Refusal::Line)?;
+        let session = json!({
+            "ws": format!("ws://{}/connection/websocket", line.publisher),
+            "project": line.project, "player": player, "token": token, "offers": OFFERS
+        });
+        Ok(json(StatusCode::OK, &session))
+    }
+
+    async fn inventory(&self) -> Result<Reply, Refusal> {
+        let what = format!("players/{}/inventory", self.behind.player);
+        let held = self.behind.read(&what).await.map_err(Refusal::Line)?;
+        let items = held.map(|held| named(&held["items"])).unwrap_or_default();
+        Ok(json(StatusCode::OK, &json!({"items": items})))
+    }
+
+    /// Does what the game server does when a player orders, and then what Xsolla does when
+    /// the player has paid.
+    async fn buy(&self, offer: &str) -> Result<Reply, Refusal> {
+        let offer = OFFERS.iter().find(|known| known.id == offer);
+        let offer = offer.ok_or(Refusal::NoOffer)?;
+        let order = self.next_order(task::now().unix_timestamp());
+        let sale = Sale {
+            project: self.behind.line.project,
+            player: self.behind.player,
+            order,
+            transaction: offer.is_paid().then_some(order),
+        };
+        let registration = json!({"player": sale.player});
+        let registered = self
+            .behind
+            .register(&format!("orders/{order}"), registration)
+            .await
+            .map_err(Refusal::Line)?;
+        let notice = sale.order_paid(offer);
+        let notice = self.behind.notify(&notice).await.map_err(Refusal::Line)?;
+        let bought = json!({"order": order, "registered": registered, "notice": notice});
+        Ok(json(StatusCode::CREATED, &bought))
+    }
+
+    async fn cancel(&self, order: OrderId) -> Result<Reply, Refusal> {
+        let known = self.own_order(order).await?;
+        let sale = Sale {
+            project: self.behind.line.project,
+            player: self.behind.player,
+            order: order.get(),
+            transaction: known["transaction"].as_i64(),
+        };
+        let notice = sale.order_canceled(&known["content"]);
+        let notice = self.behind.notify(&notice).await.map_err(Refusal::Line)?;
+        Ok(json(
+            StatusCode::OK,
+            &json!({"order": order.get(), "notice": notice}),
+        ))
+    }
+
+    async fn order(&self, order: OrderId) -> Result<Reply, Refusal> {
+        let known = self.own_order(order).await?;
+        let notices = known["notices"].as_array();
+        let notices: Vec<Value> = notices
+            .map(|notices| notices.iter().map(|notice| ended(notice, &known)).collect())
+            .unwrap_or_default();
+        let shown = json!({
+            "order": order.get(), "status": known["status"],
+            "items": named(&known["content"]["items"]), "notices": notices
+        });
+        Ok(json(StatusCode::OK, &shown))
+    }
+
+    /// The order, if it is the player's.
+    async fn own_order(&self, order: OrderId) -> Result<Value, Refusal> {
+        let known = self.behind.read(&format!("orders/{order}")).await;
+        let known = known.map_err(Refusal::Line)?.ok_or(Refusal::NoOrder)?;
+        if known["player"] != self.behind.player {
+            return Err(Refusal::NoOrder);
+        }
+        Ok(known)
+    }
+
+    /// Seconds since 1970, or the next number where orders come faster: small enough for
+    /// SDKs that read 32 bits, and another one after a restart.
+    fn next_order(&self, now: i64) -> i64 {
+        let next = |newest: i64| now.max(newest.saturating_add(1));
+        let step = |newest| Some(next(newest));
+        let before = self
+            .newest
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+        next(before.unwrap_or_else(|newest| newest))
+    }
+}
+
+/// How a notice ended, and how long after it came in the worker began to book it.
+fn ended(notice: &Value, order: &Value) -> Value {
+    let bookings = order["bookings"].as_array();
+    let booking = bookings.and_then(|bookings| {
+        let of_notice = |booking: &&Value| booking["kind"] == notice["kind"];
+        bookings.iter().find(of_notice)
+    });
+    let received_at = instant(&notice["first_at"]);
+    let booked_at = booking.and_then(|booking| instant(&booking["booked_at"]));
+    let ms = received_at
+        .zip(booked_at)
+        .map(|(received_at, booked_at)| (booked_at - received_at).as_seconds_f64() * 1_000.0);
+    json!({
+        "kind": notice["kind"], "outcome": notice["outcome"], "reason": notice["reason"],
+        "booked_after_ms": ms
+    })
+}
+
+fn instant(text: &Value) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text.as_str()?, &Rfc3339).ok()
+}
+
+/// Lines of an order or an inventory, with names for a person.
+fn named(items: &Value) -> Vec<Value> {
+    let line = |item: &Value| {
+        let sku = item["sku"].as_str().unwrap_or_default();
+        json!({"sku": sku, "name": name_of(sku), "quantity": item["quantity"]})
+    };
+    let items = items.as_array();
+    items
+        .map(|items| items.iter().map(line).collect())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_a_booking_is_told_in_milliseconds() {
+        let order = json!({"bookings": [
+            {"kind": "order_canceled", "booked_at": "2026-08-14T15:42:20Z"},
+            {"kind": "order_paid", "booked_at": "2026-08-14T15:42:09.0125Z"},
+        ]});
+        let notice = |kind: &str| json!({"kind": kind, "first_at": "2026-08-14T15:42:09.01Z", "outcome": "booked"});
+        let after = |kind: &str| ended(&notice(kind), &order)["booked_after_ms"].clone();
+        assert_eq!(after("order_paid"), 2.5);
+        assert_eq!(after("order_canceled"), 10_990.0);
+        assert_eq!(after("refund"), Value::Null);
+    }
+}
