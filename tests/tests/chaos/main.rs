@@ -6,6 +6,7 @@
 //! schedule, `GRANTLINE_CHAOS_KILLS` chooses how many kills.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod binary;
 mod chance;
 mod nemesis;
 #[path = "../line/oracle.rs"]

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
+use crate::binary::fresh_binary;
 use crate::chance::Chance;
 use crate::orders::PROJECT;
 use crate::process::{born, kill_family};
@@ -204,23 +205,4 @@ fn free_ports(seed: u64) -> [SocketAddr; 3] {
         }
     }
     panic!("no three free ports between 10000 and 19000");
-}
-
-/// `grantline` as it was built beside this test. An older one than its sources would judge
-/// yesterday's code.
-fn fresh_binary() -> PathBuf {
-    const HOW: &str = "run `make chaos`, or `cargo build --workspace --bins` first";
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap();
-    let binary = folder.join("grantline");
-    assert!(binary.exists(), "{} is missing: {HOW}", binary.display());
-    let built = fs::metadata(&binary).unwrap().modified().unwrap();
-    // cargo lists the sources beside each binary, in a make rule.
-    let rule = fs::read_to_string(folder.join("grantline.d")).unwrap();
-    let (_, sources) = rule.split_once(": ").unwrap();
-    for source in sources.split_whitespace() {
-        let newer = fs::metadata(source).is_ok_and(|source| source.modified().unwrap() > built);
-        assert!(!newer, "{source} is newer than {}: {HOW}", binary.display());
-    }
-    binary
 }

@@ -21,6 +21,11 @@ function say(text) {
   $('said').textContent = text;
 }
 
+function complain(text) {
+  $('fault').textContent = text;
+  $('fault').hidden = false;
+}
+
 function show(state, text) {
   $('link').dataset.state = state;
   $('link').textContent = text;
@@ -59,7 +64,7 @@ let learning = Promise.resolve();
 function learn(order) {
   learning = learning.then(async () => {
     await Promise.all([askOrder(order), askInventory()]);
-  }).catch((fault) => say(String(fault)));
+  }).catch((fault) => complain(fault.message));
 }
 
 async function askOrder(order) {
@@ -94,7 +99,8 @@ function draw(order) {
     const name = step.dataset.status;
     const clicked = name === 'canceled' ? clicks.cancel : clicks.buy;
     step.classList.toggle('reached', name in heard);
-    step.toggleAttribute('aria-current', name === status);
+    if (name === status) step.setAttribute('aria-current', 'step');
+    else step.removeAttribute('aria-current');
     step.querySelector('small').textContent = name in heard && clicked ? `+${ms(heard[name] - clicked)}` : '';
   }
   const button = card.querySelector('button');
@@ -143,6 +149,7 @@ function row([what, how, took]) {
 
 async function buy(offer) {
   const clicked = performance.now();
+  $('fault').hidden = true;
   try {
     const bought = await ask('/demo/orders', { offer: offer.id });
     const order = orderOf(bought.order);
@@ -150,18 +157,18 @@ async function buy(offer) {
     draw(order);
     for (const other of newest()) other.card?.querySelector('details').toggleAttribute('open', other === order);
   } catch (fault) {
-    say(`Not bought: ${fault.message}`);
-    show($('link').dataset.state, `Not bought: ${fault.message}`);
+    complain(`Not bought: ${fault.message}`);
   }
 }
 
 async function cancel(order) {
   order.clicks.cancel = performance.now();
+  $('fault').hidden = true;
   try {
     order.answers.cancel = await ask(`/demo/orders/${order.id}/cancel`, {});
     draw(order);
   } catch (fault) {
-    say(`Not canceled: ${fault.message}`);
+    complain(`Not canceled: ${fault.message}`);
   }
 }
 
@@ -204,7 +211,7 @@ function listen(url) {
       for (const publication of publications ?? []) hear(publication, false);
       await askInventory();
     } catch (fault) {
-      say(`No history: ${fault.message}`);
+      complain(`No history: ${fault.message}`);
     }
   });
   client.connect();

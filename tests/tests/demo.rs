@@ -1,0 +1,372 @@
+//! The demo project of `grantline serve --demo`, and its page as browsers and others see it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "chaos/binary.rs"]
+mod binary;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{HeaderMap, Method, Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use ledger::Entry;
+use order::{Assertion, Content};
+use serde_json::{Value, json};
+use testkit::{Database, KeySpace, Postgres, RabbitMq, Redis, Vhost};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+const PATIENCE: Duration = Duration::from_mins(2);
+/// The demo's project.
+const PROJECT: i64 = 44_056;
+
+/// A running demo on servers' corners of its own.
+struct Demo {
+    database: Database,
+    _vhost: Vhost,
+    _keys: KeySpace,
+    process: Child,
+    told: Lines<BufReader<ChildStdout>>,
+    client: Client<HttpConnector, Full<Bytes>>,
+    /// `127.0.0.1:PORT`, once the page is there.
+    host: String,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Demo {
+    async fn start(environment: &[(&str, &str)]) -> Self {
+        let (database, vhost) = tokio::join!(Postgres::database(), RabbitMq::vhost());
+        let keys = Redis::key_space();
+        let broker = vhost.config();
+        let management = broker.management_url.unwrap();
+        let mut process = Command::new(binary::fresh_binary())
+            .args(["serve", "--demo"])
+            .env("GRANTLINE__LEDGER__URL", database.url())
+            .env("GRANTLINE__BROKER__URL", vhost.url())
+            .env("GRANTLINE__BROKER__MANAGEMENT_URL", &*management.reveal())
+            .env("GRANTLINE__CLAIM__URL", &keys.url)
+            .env("GRANTLINE__CLAIM__KEY_PREFIX", &keys.prefix)
+            .envs(
+                ["INGRESS", "PUBLISHER", "API", "ADMIN"]
+                    .map(|role| (format!("GRANTLINE__{role}__LISTEN"), "127.0.0.1:0")),
+            )
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let told = BufReader::new(process.stdout.take().unwrap()).lines();
+        Self {
+            database,
+            _vhost: vhost,
+            _keys: keys,
+            process,
+            told,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            host: String::new(),
+        }
+    }
+
+    async fn with_page() -> Self {
+        let mut demo = Self::start(&[]).await;
+        let line = demo.tells("http://127.0.0.1:", "/demo").await;
+        let (_, url) = line.split_once("http://").unwrap();
+        demo.host = url.strip_suffix("/demo").unwrap().to_owned();
+        demo
+    }
+
+    /// The first line printed that has this in it and ends so.
+    async fn tells(&mut self, part: &str, end: &str) -> String {
+        let next = async {
+            loop {
+                let line = self.told.next_line().await.unwrap();
+                let line = line.expect("the demo goes on");
+                if line.contains(part) && line.ends_with(end) {
+                    return line;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, next).await.expect(part)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.host));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())));
+        let answer = self.client.request(request.unwrap()).await.unwrap();
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    /// Posts as the page's own script does.
+    async fn post(&self, path: &str, body: &str) -> Answer {
+        let origin = format!("http://{}", self.host);
+        self.send(Method::POST, path, &[("origin", &origin)], body)
+            .await
+    }
+
+    async fn status_of(&self, order: &Value) -> Value {
+        self.get(&format!("/demo/orders/{order}")).await.body["status"].clone()
+    }
+
+    async fn reaches(&self, order: &Value, status: &str) {
+        let wait = async {
+            while self.status_of(order).await != status {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, wait).await;
+        assert!(in_time.is_ok(), "order {order} is never {status}");
+    }
+
+    /// Visits the page with a real browser.
+    async fn is_visited(&self, client: &str) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/js/page.mjs");
+        let visit = Command::new("node")
+            .args([script, &format!("http://{}/demo", self.host), client])
+            .kill_on_drop(true)
+            .output();
+        let visit = tokio::time::timeout(PATIENCE * 2, visit).await.unwrap();
+        let visit = visit.expect("node runs: `make test` installs it");
+        let told = String::from_utf8_lossy(&visit.stderr);
+        assert!(visit.status.success(), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_buys_watches_cancels_and_comes_back() {
+    Demo::with_page().await.is_visited("ours").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_client_runs_the_same_page() {
+    Demo::with_page().await.is_visited("official").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_answers_itself_alone() {
+    let demo = Demo::with_page().await;
+    let page = demo.get("/demo").await;
+    assert_eq!(page.status, StatusCode::OK);
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'"),
+        "{policy}"
+    );
+    assert!(
+        policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+
+    let own = format!("http://{}", demo.host);
+    let buy = r#"{"offer":"blade"}"#;
+    let port = demo.host.rsplit(':').next().unwrap();
+    let rebound = format!("evil.example:{port}");
+    for (method, path, headers, body, expected) in [
+        (
+            Method::GET,
+            "/demo",
+            vec![("host", rebound.as_str())],
+            "",
+            421,
+        ),
+        (
+            Method::GET,
+            "/demo/session",
+            vec![("host", rebound.as_str())],
+            "",
+            421,
+        ),
+        (
+            Method::GET,
+            "/demo/session",
+            vec![("origin", "http://evil.example")],
+            "",
+            403,
+        ),
+        (
+            Method::GET,
+            "/demo/session",
+            vec![("sec-fetch-site", "cross-site")],
+            "",
+            403,
+        ),
+        (Method::POST, "/demo/orders", vec![], buy, 403),
+        (
+            Method::POST,
+            "/demo/orders",
+            vec![("origin", "null")],
+            buy,
+            403,
+        ),
+        (
+            Method::POST,
+            "/demo/orders",
+            vec![("origin", "http://evil.example")],
+            buy,
+            403,
+        ),
+        (
+            Method::POST,
+            "/demo",
+            vec![("origin", own.as_str())],
+            "",
+            405,
+        ),
+        (Method::GET, "/demo/orders", vec![], "", 405),
+        (
+            Method::OPTIONS,
+            "/demo/orders",
+            vec![("origin", own.as_str())],
+            "",
+            405,
+        ),
+        (Method::GET, "/demo/secrets", vec![], "", 404),
+        (Method::GET, "/metrics", vec![], "", 404),
+    ] {
+        let answer = demo.send(method.clone(), path, &headers, body).await;
+        assert_eq!(answer.status, expected, "{method} {path} {headers:?}");
+        assert!(!answer.headers.contains_key("access-control-allow-origin"));
+        assert!(answer.headers.contains_key("content-security-policy"));
+    }
+    // None of these has bought anything: the played order's blade is the only one.
+    let held = demo.get("/demo/inventory").await.body;
+    assert_eq!(
+        held["items"][0],
+        json!({"sku": "com.example.blade_ember", "name": "Ember blade", "quantity": 1})
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_bought_shown_and_canceled_over_http() {
+    let mut demo = Demo::with_page().await;
+    let session = demo.get("/demo/session").await.body;
+    assert_eq!(
+        (&session["player"], &session["project"]),
+        (&json!("mira"), &json!(PROJECT))
+    );
+    assert_eq!(session["offers"].as_array().unwrap().len(), 4);
+
+    let bought = demo.post("/demo/orders", r#"{"offer":"chest"}"#).await;
+    assert_eq!(bought.status, StatusCode::CREATED, "{}", bought.body);
+    assert_eq!(bought.body["notice"]["code"], 204);
+    let order = &bought.body["order"];
+    demo.reaches(order, "done").await;
+    let shown = demo.get(&format!("/demo/orders/{order}")).await.body;
+    assert_eq!(shown["items"][1]["name"], "Oak shield", "{shown}");
+    let paid = &shown["notices"][0];
+    assert_eq!(
+        (&paid["kind"], &paid["outcome"]),
+        (&json!("order_paid"), &json!("booked"))
+    );
+    assert!(paid["booked_after_ms"].as_f64().unwrap() >= 0.0, "{paid}");
+
+    let canceled = demo.post(&format!("/demo/orders/{order}/cancel"), "").await;
+    assert_eq!(canceled.body["notice"]["code"], 204);
+    demo.reaches(order, "canceled").await;
+    let number = order.as_i64().unwrap().try_into().unwrap();
+    let project = PROJECT.try_into().unwrap();
+    let view = demo
+        .database
+        .ledger()
+        .order(project, number)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        view.conflicts,
+        [],
+        "the cancellation says what the purchase said"
+    );
+
+    for (path, body, expected) in [
+        ("/demo/orders", r#"{"offer":"castle"}"#, 422),
+        ("/demo/orders", r#"{"offer":7}"#, 400),
+        ("/demo/orders", "", 400),
+        ("/demo/orders", &"x".repeat(2_000), 413),
+        ("/demo/orders/1/cancel", "", 404),
+    ] {
+        assert_eq!(
+            demo.post(path, body).await.status,
+            expected,
+            "{path} {body}"
+        );
+    }
+    // Nobody else's order is shown or canceled.
+    let assertion = Assertion::Created {
+        order: 7.try_into().unwrap(),
+        player: "nils".parse().unwrap(),
+        content: Content::default(),
+    };
+    let entry = Entry {
+        project,
+        assertion,
+        notice: None,
+    };
+    demo.database
+        .ledger()
+        .book(&[entry].into(), task::now())
+        .await
+        .unwrap();
+    assert_eq!(
+        demo.get("/demo/orders/7").await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        demo.post("/demo/orders/7/cancel", "").await.status,
+        StatusCode::NOT_FOUND
+    );
+
+    let stopped = demo.process.id().unwrap().to_string();
+    std::process::Command::new("kill")
+        .args(["-TERM", &stopped])
+        .status()
+        .unwrap();
+    let ended = tokio::time::timeout(PATIENCE, demo.process.wait())
+        .await
+        .unwrap();
+    assert_eq!(
+        ended.unwrap().code(),
+        Some(0),
+        "the page drains with the rest"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_real_project_there_is_no_page() {
+    let real = [(
+        "GRANTLINE__PROJECTS__77__WEBHOOK_SECRETS",
+        r#"["secret-of-a-real-project"]"#,
+    )];
+    let mut demo = Demo::start(&real).await;
+    demo.tells("No demo page", "configured.").await;
+}
