@@ -95,19 +95,19 @@ try {
     ...before, 'com.example.crystals': 350, 'com.example.potion': 3, 'com.example.shield_oak': 1,
   });
   await until('every step is told', async () => (await steps(chest)).map(([what]) => what), [
-    'Order registered', 'order_paid in', 'Booked', 'Pushed: new', 'Pushed: paid', 'Pushed: done',
+    'Order registered', 'Pushed: new', 'order_paid sent', 'Booked', 'Pushed: paid', 'Pushed: done',
   ]);
-  const [, notice, booked, ...pushed] = await steps(chest);
+  const [, created, notice, booked, ...pushed] = await steps(chest);
   assert.match(notice[1], /204/);
   assert.match(booked[2], /^after \d+(\.\d)? ms$/);
-  for (const [, , took] of pushed) assert.match(took, /^\+\d+(\.\d)? ms$/);
+  for (const [, , took] of [created, ...pushed]) assert.match(took, /^\+\d+(\.\d)? ms$/);
   await until('it is said aloud', () => page.locator('#said').textContent(), `Order ${chest}: done`);
   await shot(`${client}-light`);
 
   await cancel(chest);
   await until('what the chest held is gone', inventory, before);
   await until('the cancellation is told', async () => (await steps(chest)).slice(6).map(([what]) => what), [
-    'order_canceled in', 'Booked', 'Pushed: canceled',
+    'order_canceled sent', 'Booked', 'Pushed: canceled',
   ]);
 
   // The connection is cut and cannot come back before the next order is done.

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::demo::client::token;
 use crate::demo::http::{Answer, Http};
@@ -21,12 +22,15 @@ pub(crate) struct Behind {
     http: Http,
 }
 
-/// How a request went: the code that came back, and the time from the first byte sent to
-/// the last one received, in milliseconds.
+/// How a request went.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Answered {
+    /// The code that came back.
     pub(crate) code: u16,
+    /// From the first byte sent to the last one received, in milliseconds.
     ms: f64,
+    /// When it was sent, in milliseconds since 1970.
+    sent_at: f64,
 }
 
 impl Behind {
@@ -102,15 +106,22 @@ impl Answered {
     }
 }
 
+/// The form in which scripts count instants: milliseconds since 1970, to the microsecond.
+pub(crate) fn unix_ms(at: OffsetDateTime) -> f64 {
+    (at - OffsetDateTime::UNIX_EPOCH).as_seconds_f64() * 1_000.0
+}
+
 async fn timed(
     request: impl Future<Output = anyhow::Result<Answer>>,
 ) -> anyhow::Result<(Answered, Value)> {
+    let sent_at = unix_ms(task::now());
     let began = Instant::now();
     let answer = tokio::time::timeout(PATIENCE, request).await;
     let answer = answer.context("no answer within 10 s")??;
     let answered = Answered {
         code: answer.status.as_u16(),
         ms: began.elapsed().as_secs_f64() * 1_000.0,
+        sent_at,
     };
     Ok((answered, answer.body))
 }

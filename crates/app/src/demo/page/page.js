@@ -4,7 +4,6 @@
 import { Centrifuge } from './client.js';
 
 const ORDERS_SHOWN = 6;
-const STATUSES = ['new', 'paid', 'done', 'canceled'];
 
 const $ = (id) => document.getElementById(id);
 const orders = new Map(); // id -> what is known of it
@@ -118,23 +117,31 @@ function make(order) {
   $('order-list').replaceChildren(...newest().map((shown) => shown.card).filter(Boolean));
 }
 
-function steps({ heard, answers, notices, clicks }) {
+function steps(order) {
+  const { answers: { buy, cancel } } = order;
   const rows = [];
-  for (const [click, kind, statuses] of [['buy', 'order_paid', STATUSES.slice(0, 3)], ['cancel', 'order_canceled', ['canceled']]]) {
-    const { registered, notice } = answers[click] ?? {};
-    if (registered) rows.push(['Order registered', 'the game server told the api', `in ${ms(registered.ms)}`]);
-    if (notice) {
-      const meaning = notice.code === 204 ? 'answered 204, the broker has confirmed it' : `answered ${notice.code}, Xsolla would send it again`;
-      rows.push([`${kind} in`, meaning, `in ${ms(notice.ms)}`]);
-    }
-    for (const { outcome, reason, booked_after_ms } of notices.filter((known) => known.kind === kind)) {
-      const after = booked_after_ms === null ? '' : `after ${ms(booked_after_ms)}`;
-      rows.push([outcome === 'booked' ? 'Booked' : outcome.replace('_', '-'), reason ?? 'by the worker, in the ledger', after]);
-    }
-    const times = statuses.filter((status) => status in heard && clicks[click]);
-    for (const status of times) rows.push([`Pushed: ${status}`, 'to this page', `+${ms(heard[status] - clicks[click])}`]);
+  if (buy) rows.push(['Order registered', 'the game server told the api', `in ${ms(buy.registered.ms)}`]);
+  rows.push(...pushes(order, 'buy', ['new']), ...noticed(order, 'order_paid', buy?.notice), ...pushes(order, 'buy', ['paid', 'done']));
+  return rows.concat(noticed(order, 'order_canceled', cancel?.notice), pushes(order, 'cancel', ['canceled']));
+}
+
+// Sent, confirmed, booked. What another page has sent, this one knows from the ledger alone.
+function noticed({ notices }, kind, sent) {
+  const rows = [];
+  if (sent) {
+    const meaning = sent.code === 204 ? 'answered 204, the broker has confirmed it' : `answered ${sent.code}, Xsolla would send it again`;
+    rows.push([`${kind} sent`, meaning, `in ${ms(sent.ms)}`]);
+  }
+  for (const { outcome, reason, booked_at } of notices.filter((known) => known.kind === kind)) {
+    const after = sent && booked_at ? `after ${ms(booked_at - sent.sent_at)}` : '';
+    rows.push([outcome === 'booked' ? 'Booked' : outcome.replace('_', '-'), reason ?? 'by the worker, in the ledger', after]);
   }
   return rows;
+}
+
+function pushes({ heard, clicks }, click, statuses) {
+  const known = statuses.filter((status) => status in heard && clicks[click]);
+  return known.map((status) => [`Pushed: ${status}`, 'to this page', `+${ms(heard[status] - clicks[click])}`]);
 }
 
 function row([what, how, took]) {
