@@ -26,10 +26,11 @@ const PROJECT: i64 = 44_056;
 
 /// A running demo on servers' corners of its own.
 struct Demo {
+    /// Before what it works with, so that it ends first.
+    process: Child,
     database: Database,
     _vhost: Vhost,
     _keys: KeySpace,
-    process: Child,
     told: Lines<BufReader<ChildStdout>>,
     client: Client<HttpConnector, Full<Bytes>>,
     /// `127.0.0.1:PORT`, once the page is there.
@@ -60,6 +61,8 @@ impl Demo {
                     .map(|role| (format!("GRANTLINE__{role}__LISTEN"), "127.0.0.1:0")),
             )
             .envs(environment.iter().copied())
+            // Where its secrets go: one that is killed leaves them behind.
+            .env("TMPDIR", env!("CARGO_TARGET_TMPDIR"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -67,10 +70,10 @@ impl Demo {
             .unwrap();
         let told = BufReader::new(process.stdout.take().unwrap()).lines();
         Self {
+            process,
             database,
             _vhost: vhost,
             _keys: keys,
-            process,
             told,
             client: Client::builder(TokioExecutor::new()).build_http(),
             host: String::new(),

@@ -53,8 +53,9 @@ function hear({ data, offset }, isLive) {
   order.status = data.status;
   order.heard[data.status] = performance.now();
   draw(order);
-  if (isLive) say(`Order ${order.id}: ${order.status}`);
-  if (data.status === 'done' || data.status === 'canceled') learn(order);
+  if (!isLive) return;
+  say(`Order ${order.id}: ${order.status}`);
+  if (order.status === 'done' || order.status === 'canceled') learn(order);
 }
 
 let learning = Promise.resolve();
@@ -216,7 +217,7 @@ function listen(url) {
     try {
       const { publications } = await client.history(channel, { limit: -1, since: { offset: 0 }, reverse: false });
       for (const publication of publications ?? []) hear(publication, false);
-      await askInventory();
+      await Promise.all([askInventory(), ...newest().map(askOrder)]);
     } catch (fault) {
       complain(`No history: ${fault.message}`);
     }

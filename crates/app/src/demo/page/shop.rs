@@ -120,9 +120,9 @@ impl Sale<'_> {
                 "is_bonus": false, "is_bundle_content": item.is_content
             })
         };
-        let items = offer.items.iter().map(line).collect();
+        let items: Vec<Value> = offer.items.iter().map(line).collect();
         let money = offer.price.map(|amount| (amount, "EUR"));
-        self.notice("order_paid", "payment", items, money)
+        self.notice("order_paid", "payment", &items, money)
     }
 
     /// What Xsolla sends once it is canceled. `content` is the order's, as the api tells it.
@@ -134,17 +134,18 @@ impl Sale<'_> {
             })
         };
         let items = content["items"].as_array();
-        let items = items.map(|items| items.iter().map(line).collect());
+        let items: Vec<Value> =
+            items.map_or_else(Vec::new, |items| items.iter().map(line).collect());
         let amount = content["price"]["amount"].as_str();
         let money = amount.zip(content["price"]["currency"].as_str());
-        self.notice("order_canceled", "refund", items.unwrap_or_default(), money)
+        self.notice("order_canceled", "refund", &items, money)
     }
 
     fn notice(
         &self,
         kind: &str,
         billing: &str,
-        items: Vec<Value>,
+        items: &[Value],
         money: Option<(&str, &str)>,
     ) -> Value {
         let (amount, currency) = money.unzip();
