@@ -84,7 +84,9 @@ impl Demo {
         let mut demo = Self::start(&[]).await;
         let line = demo.tells("http://127.0.0.1:", "/demo").await;
         let (_, url) = line.split_once("http://").unwrap();
-        demo.host = url.strip_suffix("/demo").unwrap().to_owned();
+        url.strip_suffix("/demo")
+            .unwrap()
+            .clone_into(&mut demo.host);
         demo
     }
 
@@ -190,73 +192,31 @@ async fn the_page_answers_itself_alone() {
         "{policy}"
     );
 
-    let own = format!("http://{}", demo.host);
-    let buy = r#"{"offer":"blade"}"#;
+    let own = ("origin", format!("http://{}", demo.host));
     let port = demo.host.rsplit(':').next().unwrap();
-    let rebound = format!("evil.example:{port}");
-    for (method, path, headers, body, expected) in [
-        (
-            Method::GET,
-            "/demo",
-            vec![("host", rebound.as_str())],
-            "",
-            421,
-        ),
-        (
-            Method::GET,
-            "/demo/session",
-            vec![("host", rebound.as_str())],
-            "",
-            421,
-        ),
-        (
-            Method::GET,
-            "/demo/session",
-            vec![("origin", "http://evil.example")],
-            "",
-            403,
-        ),
-        (
-            Method::GET,
-            "/demo/session",
-            vec![("sec-fetch-site", "cross-site")],
-            "",
-            403,
-        ),
-        (Method::POST, "/demo/orders", vec![], buy, 403),
-        (
-            Method::POST,
-            "/demo/orders",
-            vec![("origin", "null")],
-            buy,
-            403,
-        ),
-        (
-            Method::POST,
-            "/demo/orders",
-            vec![("origin", "http://evil.example")],
-            buy,
-            403,
-        ),
-        (
-            Method::POST,
-            "/demo",
-            vec![("origin", own.as_str())],
-            "",
-            405,
-        ),
-        (Method::GET, "/demo/orders", vec![], "", 405),
-        (
-            Method::OPTIONS,
-            "/demo/orders",
-            vec![("origin", own.as_str())],
-            "",
-            405,
-        ),
-        (Method::GET, "/demo/secrets", vec![], "", 404),
-        (Method::GET, "/metrics", vec![], "", 404),
+    let rebound = ("host", format!("evil.example:{port}"));
+    let foreign = ("origin", "http://evil.example".to_owned());
+    let cross_site = ("sec-fetch-site", "cross-site".to_owned());
+    let (get, post) = (Method::GET, Method::POST);
+    for (method, path, header, expected) in [
+        (&get, "/demo", Some(&rebound), 421),
+        (&get, "/demo/session", Some(&rebound), 421),
+        (&get, "/demo/session", Some(&foreign), 403),
+        (&get, "/demo/session", Some(&cross_site), 403),
+        (&post, "/demo/orders", None, 403),
+        (&post, "/demo/orders", Some(&foreign), 403),
+        (&post, "/demo", Some(&own), 405),
+        (&get, "/demo/orders", None, 405),
+        (&Method::OPTIONS, "/demo/orders", Some(&own), 405),
+        (&get, "/demo/secrets", None, 404),
+        (&get, "/metrics", None, 404),
     ] {
-        let answer = demo.send(method.clone(), path, &headers, body).await;
+        let headers: Vec<_> = header
+            .map(|(name, value)| (*name, value.as_str()))
+            .into_iter()
+            .collect();
+        let buy = r#"{"offer":"blade"}"#;
+        let answer = demo.send(method.clone(), path, &headers, buy).await;
         assert_eq!(answer.status, expected, "{method} {path} {headers:?}");
         assert!(!answer.headers.contains_key("access-control-allow-origin"));
         assert!(answer.headers.contains_key("content-security-policy"));
@@ -313,6 +273,24 @@ async fn an_order_is_bought_shown_and_canceled_over_http() {
         "the cancellation says what the purchase said"
     );
 
+    let stopped = demo.process.id().unwrap().to_string();
+    std::process::Command::new("kill")
+        .args(["-TERM", &stopped])
+        .status()
+        .unwrap();
+    let ended = tokio::time::timeout(PATIENCE, demo.process.wait())
+        .await
+        .unwrap();
+    assert_eq!(
+        ended.unwrap().code(),
+        Some(0),
+        "the page drains with the rest"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_the_players_or_no_offer_is_refused() {
+    let demo = Demo::with_page().await;
     for (path, body, expected) in [
         ("/demo/orders", r#"{"offer":"castle"}"#, 422),
         ("/demo/orders", r#"{"offer":7}"#, 400),
@@ -333,7 +311,7 @@ async fn an_order_is_bought_shown_and_canceled_over_http() {
         content: Content::default(),
     };
     let entry = Entry {
-        project,
+        project: PROJECT.try_into().unwrap(),
         assertion,
         notice: None,
     };
@@ -349,20 +327,6 @@ async fn an_order_is_bought_shown_and_canceled_over_http() {
     assert_eq!(
         demo.post("/demo/orders/7/cancel", "").await.status,
         StatusCode::NOT_FOUND
-    );
-
-    let stopped = demo.process.id().unwrap().to_string();
-    std::process::Command::new("kill")
-        .args(["-TERM", &stopped])
-        .status()
-        .unwrap();
-    let ended = tokio::time::timeout(PATIENCE, demo.process.wait())
-        .await
-        .unwrap();
-    assert_eq!(
-        ended.unwrap().code(),
-        Some(0),
-        "the page drains with the rest"
     );
 }
 
