@@ -193,8 +193,8 @@ async fn the_page_answers_itself_alone() {
     );
 
     let own = ("origin", format!("http://{}", demo.host));
-    let port = demo.host.rsplit(':').next().unwrap();
-    let rebound = ("host", format!("evil.example:{port}"));
+    let number = demo.host.rsplit(':').next().unwrap();
+    let rebound = ("host", format!("evil.example:{number}"));
     let foreign = ("origin", "http://evil.example".to_owned());
     let cross_site = ("sec-fetch-site", "cross-site".to_owned());
     let (get, post) = (Method::GET, Method::POST);
