@@ -2,7 +2,7 @@
 //! listens as a game client, asks as a game server, and judges what came.
 //!
 //! A [`Script`] is a list of steps, made of a [`Scenario`] or of somebody's own notices
-//! without any I/O; [`play`] does the steps against a [`Target`] and reports each as it
+//! without any I/O; [`play()`] does the steps against a [`Target`] and reports each as it
 //! ends. What the target does not let us see (no client, no api) is not in the script.
 //!
 //! Who has a play of their own in mind sends, asks and makes tokens with the parts of a
