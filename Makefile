@@ -82,9 +82,10 @@ rust:
 	@{ command -v cc && command -v c++; } >/dev/null || \
 		{ echo 'a C or C++ compiler is missing; as root: apt-get install build-essential' >&2; exit 1; }
 
-# The peers' own clients, for the tests that speak to them.
+# The peers' own clients, and a browser, for the tests that speak to them.
 ifneq ($(wildcard $(js)/package-lock.json),)
 js-packages: $(js)/node_modules/.package-lock.json
+	@deploy/stack/install.sh chromium
 
 $(js)/node_modules/.package-lock.json: $(js)/package-lock.json
 	@deploy/stack/install.sh nodejs npm

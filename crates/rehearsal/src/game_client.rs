@@ -21,6 +21,9 @@ use crate::http::{Http, HttpError};
 use crate::purchase::Purchase;
 use crate::target::GameClient;
 
+/// Seconds a player's token is good for.
+const TOKEN_LIFE_S: i64 = 3_600;
+
 /// One open connection of a player.
 pub(crate) struct Connection {
     socket: WebSocketStream<TokioIo<Upgraded>>,
@@ -69,7 +72,7 @@ impl Connection {
         unix_now: i64,
         limit: Duration,
     ) -> Result<Self, ClientError> {
-        let token = at.token(&of.player, unix_now)?;
+        let token = at.token(&of.player, unix_now + TOKEN_LIFE_S)?;
         let opening = async {
             let socket = handshake(http, &at.url).await?;
             let mut connection = Self {
@@ -217,7 +220,7 @@ pub(crate) async fn poll(
 ) -> Result<String, ClientError> {
     let base = at.url.trim_end_matches('/');
     let url = format!("{base}/api/v2/project/{}/order/{}", of.project, of.order);
-    let token = at.token(&of.player, unix_now)?;
+    let token = at.token(&of.player, unix_now + TOKEN_LIFE_S)?;
     let request = Request::builder().header("authorization", format!("Bearer {token}"));
     let answer = http.send(&url, request, Bytes::new()).await?;
     match answer.json()["status"].as_str() {

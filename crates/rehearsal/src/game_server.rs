@@ -97,6 +97,25 @@ impl GameServer {
         }))
     }
 
+    /// Sends a request with the key to `path`, which begins with `/`.
+    ///
+    /// # Errors
+    /// When there is no answer. A refusal is one.
+    pub async fn call(
+        &self,
+        http: &Http,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Answer, HttpError> {
+        let request = Request::builder()
+            .method(method)
+            .header("authorization", format!("Bearer {}", &*self.key.reveal()))
+            .header("content-type", "application/json");
+        let url = format!("{}{path}", self.url.trim_end_matches('/'));
+        http.send(&url, request, body).await
+    }
+
     async fn ask(
         &self,
         http: &Http,
@@ -104,12 +123,7 @@ impl GameServer {
         path: &str,
         body: Bytes,
     ) -> Result<Answer, ApiError> {
-        let request = Request::builder()
-            .method(method)
-            .header("authorization", format!("Bearer {}", &*self.key.reveal()))
-            .header("content-type", "application/json");
-        let url = format!("{}{path}", self.url.trim_end_matches('/'));
-        let answer = http.send(&url, request, body).await?;
+        let answer = self.call(http, method, path, body).await?;
         if answer.status.is_success() {
             return Ok(answer);
         }

@@ -22,7 +22,7 @@ const MAX_SHOWN: usize = 120;
 
 /// Keeps its connections, as Xsolla does.
 #[derive(Debug)]
-pub(crate) struct Http {
+pub struct Http {
     transport: Transport,
     limit: Duration,
 }
@@ -35,9 +35,11 @@ enum Transport {
 
 /// What came back.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) body: Bytes,
+pub struct Answer {
+    /// Whatever it is: a refusal is an answer.
+    pub status: StatusCode,
+    /// All of it.
+    pub body: Bytes,
 }
 
 /// Why there is no answer.
@@ -92,7 +94,10 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 
 impl Http {
     /// A client for these URLs. `limit` bounds each exchange.
-    pub(crate) fn new<'a>(
+    ///
+    /// # Errors
+    /// When one of them is `https` and the machine has no root certificates.
+    pub fn new<'a>(
         mut urls: impl Iterator<Item = &'a str>,
         limit: Duration,
     ) -> Result<Self, HttpError> {
@@ -176,7 +181,8 @@ impl Http {
 
 impl Answer {
     /// The body where it is JSON; `null` otherwise.
-    pub(crate) fn json(&self) -> Value {
+    #[must_use]
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 

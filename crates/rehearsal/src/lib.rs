@@ -2,8 +2,11 @@
 //! listens as a game client, asks as a game server, and judges what came.
 //!
 //! A [`Script`] is a list of steps, made of a [`Scenario`] or of somebody's own notices
-//! without any I/O; [`play`] does the steps against a [`Target`] and reports each as it
+//! without any I/O; [`play()`] does the steps against a [`Target`] and reports each as it
 //! ends. What the target does not let us see (no client, no api) is not in the script.
+//!
+//! Who has a play of their own in mind sends, asks and makes tokens with the parts of a
+//! [`Target`], over an [`Http`].
 
 mod game_client;
 mod game_server;
@@ -20,7 +23,7 @@ mod script;
 mod sender;
 mod target;
 
-pub use http::HttpError;
+pub use http::{Answer, Http, HttpError};
 pub use instance::{Instance, InstanceError};
 pub use overrides::{Override, OverrideError};
 pub use play::{Pace, play};

@@ -6,9 +6,6 @@ use serde_json::json;
 
 use crate::script::Views;
 
-/// Seconds a player's token is good for.
-const TOKEN_LIFE_S: i64 = 3_600;
-
 /// A running instance, or any other receiver of Xsolla's webhooks.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -63,14 +60,17 @@ impl Target {
 }
 
 impl GameClient {
-    /// A player's token as Xsolla Login makes them.
-    pub(crate) fn token(
+    /// A player's token as Xsolla Login makes them, good until this second since 1970.
+    ///
+    /// # Errors
+    /// When the signing fails.
+    pub fn token(
         &self,
         player: &str,
-        unix_now: i64,
+        expires_at: i64,
     ) -> Result<String, jsonwebtoken::errors::Error> {
         let claims = json!({
-            "sub": player, "iss": self.issuer, "exp": unix_now + TOKEN_LIFE_S,
+            "sub": player, "iss": self.issuer, "exp": expires_at,
             "xsolla_login_project_id": self.login_project
         });
         let key = EncodingKey::from_secret(self.login_secret.reveal().as_bytes());

@@ -48,7 +48,7 @@ fn demo(serve: &Serve, environment: Vec<(String, String)>) -> anyhow::Result<Exi
         let running = Roles::all().start(&config, &lifecycle).await?;
         let shown = lifecycle
             .drain_token()
-            .run_until_cancelled(show(&demo, &running, serve.play))
+            .run_until_cancelled(show(&demo, &running, &lifecycle, serve.play))
             .await;
         if let Some(Err(error)) = shown {
             lifecycle.drain();
@@ -59,8 +59,14 @@ fn demo(serve: &Serve, environment: Vec<(String, String)>) -> anyhow::Result<Exi
     })
 }
 
-async fn show(demo: &Demo, running: &Running, play: bool) -> anyhow::Result<()> {
-    demo.announce(running.addresses)?;
+async fn show(
+    demo: &Demo,
+    running: &Running,
+    lifecycle: &Lifecycle,
+    play: bool,
+) -> anyhow::Result<()> {
+    let page = demo.open_page(running.addresses, lifecycle)?;
+    demo.announce(running.addresses, page)?;
     if play {
         demo.play(running).await?;
     }

@@ -2,6 +2,7 @@
 //! played through, and what to try next.
 
 mod folder;
+mod page;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -84,12 +85,13 @@ impl Demo {
     }
 
     /// Leaves word of how the demo can be reached, and says it.
-    pub(crate) fn announce(&self, at: Addresses) -> anyhow::Result<()> {
+    pub(crate) fn announce(&self, at: Addresses, page: SocketAddr) -> anyhow::Result<()> {
         let instance = self.instance(at)?;
         instance.write(&self.folder.join(INSTANCE))?;
         writeln!(
             io::stdout(),
             "\nA demo project is served, for nothing is configured.\n\n\
+             page       http://{page}/demo\n\
              webhooks   {webhooks}\n\
              clients    ws://{publisher}/connection/websocket\n\
              api        http://{api}/v1/projects/{PROJECT}/…\n\
