@@ -103,6 +103,8 @@ pub(crate) enum Evidence {
 pub(crate) enum Refusal {
     #[error("there is nothing at this path; expected /webhooks/xsolla/ and a project's id")]
     NoSuchPath,
+    #[error("more requests come than `ingress.requests_per_second`")]
+    TooMany,
     #[error("webhooks are posted")]
     WrongMethod,
     #[error("the project is not in the configuration")]
@@ -167,6 +169,7 @@ impl Answer {
 
             Err(
                 Refusal::NoSuchPath
+                | Refusal::TooMany
                 | Refusal::WrongMethod
                 | Refusal::NoSuchProject
                 | Refusal::Body(_)
@@ -235,6 +238,7 @@ pub(crate) const fn label(outcome: &Result<Served, Refusal>) -> &'static str {
         Ok(Served::Found(_, Evidence::Assumed)) => "player_assumed",
         Ok(Served::Told(..)) => "told",
         Err(Refusal::NoSuchPath) => "no_such_path",
+        Err(Refusal::TooMany) => "too_many",
         Err(Refusal::WrongMethod) => "wrong_method",
         Err(Refusal::NoSuchProject) => "no_such_project",
         Err(Refusal::Body(BodyError::TooLarge { .. })) => "body_too_large",

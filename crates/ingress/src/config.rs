@@ -1,6 +1,7 @@
 //! The `[ingress]` section, and what a project tells this role.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use httpd::Limits;
@@ -31,6 +32,10 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub deadline: Duration,
+    /// Most requests a second that this process looks at, and as many at once; the others are
+    /// answered 503 and come again. Without it the number of connections and what the broker
+    /// takes are the limit.
+    pub requests_per_second: Option<NonZeroU32>,
     /// Limits of the listener.
     pub limits: Limits,
 }
@@ -42,6 +47,7 @@ impl Default for Config {
             proxies: 0,
             sources: Vec::new(),
             deadline: Duration::from_millis(2_500),
+            requests_per_second: None,
             limits: Limits::default(),
         }
     }

@@ -20,6 +20,7 @@ mod openapi;
 mod players;
 mod project;
 mod quarantine;
+mod rate;
 mod receive;
 mod report;
 mod run;

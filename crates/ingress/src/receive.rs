@@ -24,6 +24,7 @@ use crate::keyring::{SignatureFault, digests};
 use crate::metrics::Metrics;
 use crate::project::Project;
 use crate::quarantine::{KeepError, Kept};
+use crate::rate::Rate;
 use crate::report::{Refusals, Report, RequestIds};
 use crate::web_shop::is_check;
 
@@ -38,6 +39,7 @@ pub(crate) struct Ingress {
     pub(crate) broker: Broker,
     pub(crate) sources: Vec<Network>,
     pub(crate) proxies: u8,
+    pub(crate) rate: Option<Rate>,
     pub(crate) limits: Limits,
     pub(crate) deadline: Duration,
     pub(crate) metrics: Metrics,
@@ -86,6 +88,13 @@ impl Ingress {
         peer: SocketAddr,
         report: &mut Report,
     ) -> Result<Served, Refusal> {
+        if self
+            .rate
+            .as_ref()
+            .is_some_and(|rate| !rate.admits(Instant::now()))
+        {
+            return Err(Refusal::TooMany);
+        }
         let project = self.addressee(request.uri())?;
         report.project = Some(project.id);
         if request.method() != Method::POST {
@@ -297,6 +306,7 @@ mod tests {
             broker: Broker::connect(broker::Config::at(nowhere), "ingress", &meter),
             sources: Vec::new(),
             proxies: 0,
+            rate: None,
             limits: Limits::default(),
             deadline: Duration::from_secs(1),
             metrics: Metrics::new(&meter),

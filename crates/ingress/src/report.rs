@@ -167,6 +167,7 @@ impl Report {
             }
             Err(
                 Refusal::NoSuchPath
+                | Refusal::TooMany
                 | Refusal::WrongMethod
                 | Refusal::NoSuchProject
                 | Refusal::Body(_)

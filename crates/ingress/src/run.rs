@@ -16,6 +16,7 @@ use crate::config::{self, Config};
 use crate::metrics::Metrics;
 use crate::project::Project;
 use crate::quarantine::{KeyFault, Replay};
+use crate::rate::Rate;
 use crate::receive::Ingress;
 use crate::report::{Refusals, RequestIds, sum_up, sum_up_for_ever};
 use crate::studio::http_client;
@@ -128,6 +129,7 @@ pub async fn run(
         broker: deps.broker,
         sources: config.sources,
         proxies: config.proxies,
+        rate: config.requests_per_second.map(Rate::new),
         limits: config.limits.clone(),
         deadline: config.deadline,
         metrics,

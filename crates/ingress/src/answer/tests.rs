@@ -32,6 +32,7 @@ fn troubles() -> Vec<Refusal> {
     let limit = Duration::from_secs(2);
     let mut troubles = vec![
         Refusal::NoSuchPath,
+        Refusal::TooMany,
         Refusal::WrongMethod,
         Refusal::NoSuchProject,
         Refusal::Body(BodyError::TooLarge { limit: 9 }),
@@ -134,5 +135,5 @@ fn every_outcome_has_a_label_of_its_own() {
         .collect();
     labels.sort_unstable();
     labels.dedup();
-    assert_eq!(labels.len(), 15, "{labels:?}");
+    assert_eq!(labels.len(), 16, "{labels:?}");
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use xsolla::fixtures;
 use xsolla::signature::authorization_header;
 
-use crate::line::{OTHER_SECRET, PROJECT, SECRET, Setup, network, secret, validation};
+use crate::line::{Answer, OTHER_SECRET, PROJECT, SECRET, Setup, network, secret, validation};
 
 fn signature(body: &[u8], secret: &str) -> String {
     authorization_header(body, secret.as_bytes())
@@ -21,6 +21,26 @@ fn signature(body: &[u8], secret: &str) -> String {
 
 fn not_now() -> (u16, String) {
     (503, "SERVER_ERROR".to_owned())
+}
+
+/// What is above the rate is put off, never refused for good.
+#[tokio::test]
+async fn more_requests_a_second_than_configured_are_503_and_later_ones_are_looked_at() {
+    let mut setup = Setup::new();
+    setup.config.requests_per_second = Some(1.try_into().unwrap());
+    let line = setup.serve();
+    let body = fixtures::ORDER_PAID_COMBINED;
+    let looked_at = (400, "INVALID_SIGNATURE".to_owned());
+    let at_once = (0..20).map(|_| line.post_with(body, &[]));
+    let answers: Vec<_> = futures_util::future::join_all(at_once).await;
+    let briefs: Vec<_> = answers.iter().map(Answer::brief).collect();
+    assert!(briefs.contains(&looked_at), "{briefs:?}");
+    assert!(briefs.contains(&not_now()), "{briefs:?}");
+    let one_more = async { while line.post_with(body, &[]).await.brief() != looked_at {} };
+    let deadline = Duration::from_secs(20);
+    tokio::time::timeout(deadline, one_more)
+        .await
+        .expect("looked at again");
 }
 
 #[tokio::test]
