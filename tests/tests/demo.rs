@@ -364,3 +364,24 @@ async fn a_project_of_somebodys_own_is_served_without_a_page() {
     let left = std::fs::read_dir(data.path()).unwrap().count();
     assert_eq!(left, 0, "no demo's secrets");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_of_the_folder_is_refused_and_leaves_the_first_alone() {
+    let mut demo = Demo::with_page(&[], &[]).await;
+    tells(&mut demo.told, "Next, from another terminal", ":").await;
+    let second = serve(&demo.data, &[], &[]).stderr(Stdio::piped()).output();
+    let second = tokio::time::timeout(PATIENCE, second)
+        .await
+        .expect("it ends");
+    let second = second.unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    let first = demo.process.id().unwrap();
+    assert!(said.contains(&format!("(pid {first})")), "{said}");
+    // `grantline play` still finds the first.
+    assert!(demo.data.join("instance.toml").exists());
+    ask_to_stop(&demo.process).await;
+    let ended = tokio::time::timeout(PATIENCE, demo.process.wait()).await;
+    assert_eq!(ended.expect("it ends").unwrap().code(), Some(0));
+    assert!(!demo.data.join("instance.toml").exists());
+}

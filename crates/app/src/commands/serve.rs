@@ -46,9 +46,18 @@ fn demo(serve: &Serve, environment: Vec<(String, String)>) -> anyhow::Result<Exi
         let lifecycle = Lifecycle::new();
         lifecycle.listen_for_signals()?;
         let running = Roles::all().start(&config, &lifecycle).await?;
+        // Until the end: a second server of the folder, which is refused, leaves it alone.
+        let mut word = None;
         let shown = lifecycle
             .drain_token()
-            .run_until_cancelled(show(&demo, &running, &lifecycle, serve.play))
+            .run_until_cancelled(async {
+                let page = demo.open_page(running.addresses, &lifecycle)?;
+                word = Some(demo.announce(running.addresses, page)?);
+                if serve.play {
+                    demo.play(&running).await?;
+                }
+                demo.say_what_next(running.addresses)
+            })
             .await;
         if let Some(Err(error)) = shown {
             lifecycle.drain();
@@ -57,20 +66,6 @@ fn demo(serve: &Serve, environment: Vec<(String, String)>) -> anyhow::Result<Exi
         }
         Ok(finish(running, &lifecycle).await)
     })
-}
-
-async fn show(
-    demo: &Demo,
-    running: &Running,
-    lifecycle: &Lifecycle,
-    play: bool,
-) -> anyhow::Result<()> {
-    let page = demo.open_page(running.addresses, lifecycle)?;
-    demo.announce(running.addresses, page)?;
-    if play {
-        demo.play(running).await?;
-    }
-    demo.say_what_next(running.addresses)
 }
 
 async fn finish(running: Running, lifecycle: &Lifecycle) -> ExitCode {

@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an answer or a status of the order may take.
 const STEP_LIMIT: Duration = Duration::from_secs(10);
 
-/// The demo project. Its instance file goes when this is dropped; its folder stays.
+/// The demo project.
 pub(crate) struct Demo {
     folder: Folder,
 }
@@ -85,9 +85,10 @@ impl Demo {
     }
 
     /// Leaves word of how the demo can be reached, and says it.
-    pub(crate) fn announce(&self, at: Addresses, page: SocketAddr) -> anyhow::Result<()> {
+    pub(crate) fn announce(&self, at: Addresses, page: SocketAddr) -> anyhow::Result<Word> {
         let instance = self.instance(at)?;
-        instance.write(&self.folder.join(INSTANCE))?;
+        let word = Word(self.folder.join(INSTANCE));
+        instance.write(&word.0)?;
         writeln!(
             io::stdout(),
             "\nA demo project is served, for nothing is configured.\n\n\
@@ -103,7 +104,7 @@ impl Demo {
             admin = at.admin,
             data = shortest(&self.folder.join("")).display(),
         )?;
-        Ok(())
+        Ok(word)
     }
 
     /// Plays one order through, step by step on standard output.
@@ -192,10 +193,13 @@ impl Demo {
     }
 }
 
-impl Drop for Demo {
+/// The instance file, which goes when this is dropped.
+pub(crate) struct Word(PathBuf);
+
+impl Drop for Word {
     fn drop(&mut self) {
         // A file that stays names ports where nobody listens: `grantline play` says so.
-        let _ = std::fs::remove_file(self.folder.join(INSTANCE));
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
