@@ -17,7 +17,7 @@ coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 
-.PHONY: help run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages
+.PHONY: c++ help run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ stack-down: ## Stop them; PURGE=1 removes their data too
 fmt: rust ## Format the Rust code
 	@cargo fmt --all
 
-lint: rust ## Check formatting, Rust (clippy, rustdoc) and shell scripts; warnings are errors
+lint: rust c++ ## Check formatting, Rust (clippy, rustdoc) and shell scripts; warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features fuzz/libfuzzer --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --locked
@@ -59,7 +59,7 @@ bench: rust ## Measure each step beside the least it could cost; the machine sho
 	@cargo build --release --locked --package grantline --package tests --bin grantline --bench line
 	@deploy/stack/with.sh cargo bench --locked --package grantline --package tests --bench line
 
-fuzz: rust ## Look for inputs that break a promise, guided by coverage (FUZZ_SECONDS=600 each, TARGETS=…)
+fuzz: rust c++ ## Look for inputs that break a promise, guided by coverage (FUZZ_SECONDS=600 each, TARGETS=…)
 	@RUSTFLAGS='$(coverage)' cargo build --package fuzz --bins --features libfuzzer \
 		--profile fuzz --target $(host) --locked
 	@for target in $(fuzz_targets); do \
@@ -79,8 +79,13 @@ deny: rust ## Check licences, sources and duplicates of the dependencies
 rust:
 	@command -v cargo >/dev/null || \
 		{ echo 'cargo is missing: install Rust as told at https://rustup.rs' >&2; exit 1; }
-	@{ command -v cc && command -v c++; } >/dev/null || \
-		{ echo 'a C or C++ compiler is missing; as root: apt-get install build-essential' >&2; exit 1; }
+	@command -v cc >/dev/null || \
+		{ echo 'a C compiler is missing; as root: apt-get install build-essential' >&2; exit 1; }
+
+# libFuzzer is C++.
+c++:
+	@command -v c++ >/dev/null || \
+		{ echo 'a C++ compiler is missing; as root: apt-get install build-essential' >&2; exit 1; }
 
 # The peers' own clients, and a browser, for the tests that speak to them.
 ifneq ($(wildcard $(js)/package-lock.json),)

@@ -15,8 +15,8 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Opens what the configuration names. Servers may be away; a file must be there to be
-    /// had. `role` names the process to the servers.
+    /// Opens what the configuration names. Servers may be away; a file is made where there is
+    /// none. `role` names the process to the servers.
     ///
     /// # Errors
     /// When a URL is none, or the file cannot be served.

@@ -88,13 +88,6 @@ impl Ingress {
         peer: SocketAddr,
         report: &mut Report,
     ) -> Result<Served, Refusal> {
-        if self
-            .rate
-            .as_ref()
-            .is_some_and(|rate| !rate.admits(Instant::now()))
-        {
-            return Err(Refusal::TooMany);
-        }
         let project = self.addressee(request.uri())?;
         report.project = Some(project.id);
         if request.method() != Method::POST {
@@ -104,6 +97,14 @@ impl Ingress {
         if !self.sources.is_empty() && !self.sources.iter().any(|network| network.contains(sender))
         {
             return Err(Refusal::ForeignSource);
+        }
+        // Behind the networks: a stranger's flood must not use up what is Xsolla's.
+        if self
+            .rate
+            .as_ref()
+            .is_some_and(|rate| !rate.admits(Instant::now()))
+        {
+            return Err(Refusal::TooMany);
         }
         let (head, body) = request.into_parts();
         let body = httpd::read_body(body, &self.limits).await?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lifecycle::Lifecycle;
 
@@ -9,6 +10,9 @@ use crate::cli::Serve;
 use crate::configuration::{Configuration, Sources};
 use crate::demo::Demo;
 use crate::roles::{Roles, Running};
+
+/// How long letting go of servers and files may take, once the roles have stopped.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs roles until a signal, or until one of them dies.
 pub(crate) fn roles(roles: &Roles, config: &Configuration) -> anyhow::Result<ExitCode> {
@@ -72,6 +76,12 @@ async fn finish(running: Running, lifecycle: &Lifecycle) -> ExitCode {
     lifecycle.drain_token().cancelled().await;
     tracing::info!("Stopping: finishing what is held");
     let verdict = lifecycle.wait(running.grace).await;
-    running.close().await;
+    // What does not close is safe to leave: nothing is acknowledged that is not on disk.
+    if tokio::time::timeout(CLOSE_TIMEOUT, running.close())
+        .await
+        .is_err()
+    {
+        tracing::warn!("The servers, or the disk, do not answer: they are left open");
+    }
     ExitCode::from(verdict.exit_code())
 }

@@ -37,19 +37,26 @@ impl Folder {
         self.path.join(name)
     }
 
+    /// Under another name first, so that a secret is there whole or not at all.
     fn draw(&self, name: &str) -> io::Result<()> {
-        let file = OpenOptions::new()
+        let path = self.join(name);
+        if path.exists() {
+            return Ok(());
+        }
+        let drawn = self.join(&format!("{name}-{:016x}", rand::random::<u64>()));
+        let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(self.join(name));
-        match file {
-            Ok(mut file) => {
-                let secret: [u128; 2] = rand::random();
-                write!(file, "{:032x}{:032x}", secret[0], secret[1])
-            }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
+            .open(&drawn)?;
+        let secret: [u128; 2] = rand::random();
+        write!(file, "{:032x}{:032x}", secret[0], secret[1])?;
+        file.sync_all()?;
+        let linked = fs::hard_link(&drawn, &path);
+        fs::remove_file(&drawn)?;
+        match linked {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct Demo {
 impl Demo {
     /// Whether nothing says what to serve: no file, and no project in the environment.
     pub(crate) fn is_wanted(sources: &Sources) -> bool {
-        sources.file.is_none() && !names(sources, "PROJECTS")
+        sources.file.is_none() && !names(sources, "PROJECTS__")
     }
 
     /// Opens the folder `data` and makes it where there is none.
@@ -56,9 +56,9 @@ impl Demo {
     pub(crate) fn configuration(&self, sources: &Sources) -> File {
         let quoted =
             |name| toml::Value::String(self.folder.join(name).display().to_string()).to_string();
-        let has_stack = ["LEDGER", "BROKER", "EMBEDDED"]
+        let has_stack = ["LEDGER__", "BROKER__", "CLAIM__URL", "EMBEDDED__FILE"]
             .iter()
-            .any(|section| names(sources, section));
+            .any(|key| names(sources, key));
         let stack = if has_stack {
             String::new()
         } else {
@@ -203,9 +203,9 @@ impl Drop for Word {
     }
 }
 
-/// Whether the environment sets a key of this section.
-fn names(sources: &Sources, section: &str) -> bool {
-    let prefix = format!("GRANTLINE__{section}__");
+/// Whether the environment sets a key that begins like this.
+fn names(sources: &Sources, key: &str) -> bool {
+    let prefix = format!("GRANTLINE__{key}");
     sources
         .environment
         .iter()

@@ -1,7 +1,6 @@
 //! How the file is doing.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use sqlite::WriteError;
@@ -18,9 +17,8 @@ impl Shared {
         closure: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let outcome = self.file.write(closure).await;
-        match &outcome {
-            Ok(_) | Err(Fault::Refused) => self.healthy(),
-            Err(Fault::File(error)) => self.faulty(error),
+        if let Err(Fault::File(error)) = &outcome {
+            self.faulty(error);
         }
         outcome
     }
@@ -36,16 +34,19 @@ impl Shared {
         });
     }
 
+    /// Said by the probe alone. On a disk that is nearly full small writes pass among those
+    /// that fail, and the state would change with each.
     fn healthy(&self) {
-        if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
-            tracing::info!("The file takes messages again");
-            self.set(&Link::Connected);
-        }
+        let mut failing = self.failing();
+        *failing = false;
+        tracing::info!("The file takes messages again");
+        self.set(&Link::Connected);
     }
 
     fn faulty(self: &Arc<Self>, error: &WriteError) {
         let reason = chain(error);
-        let is_new = !self.failing.swap(true, Ordering::Relaxed);
+        let mut failing = self.failing();
+        let is_new = !std::mem::replace(&mut *failing, true);
         if is_new {
             tracing::error!(reason, "The file takes no messages");
             self.metrics.lost("file");
@@ -63,6 +64,12 @@ impl Shared {
         }
     }
 
+    /// Whether the file fails; the state is changed with it under one lock, so that they
+    /// always agree.
+    fn failing(&self) -> MutexGuard<'_, bool> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn set(&self, link: &Link) {
         self.state.send_modify(|state| {
             state.publishing = link.clone();
@@ -74,7 +81,7 @@ impl Shared {
 
     /// Tries for as long as the file fails: nobody tells us when a disk has room again.
     async fn probe(self: Arc<Self>) {
-        while self.failing.load(Ordering::Relaxed) {
+        loop {
             if self.stop.run_until_cancelled(sleep(PAUSE)).await.is_none() {
                 return;
             }
@@ -82,7 +89,7 @@ impl Shared {
                 .file
                 .write(|connection| -> Result<(), Fault> { Ok(table::probe(connection)?) });
             if tried.await.is_ok() {
-                self.healthy();
+                return self.healthy();
             }
         }
     }

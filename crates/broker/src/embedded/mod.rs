@@ -14,7 +14,7 @@ mod hints;
 mod table;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ struct Shared {
     metrics: Metrics,
     state: watch::Sender<State>,
     /// Whether the newest write failed.
-    failing: AtomicBool,
+    failing: Mutex<bool>,
     /// The next number of a message, or of its turn.
     next: AtomicI64,
     desks: BTreeMap<&'static str, Arc<Desk>>,
@@ -84,7 +84,7 @@ impl Broker {
             config,
             metrics: Metrics::new(meter),
             state,
-            failing: AtomicBool::new(false),
+            failing: Mutex::new(false),
             next: AtomicI64::new(next),
             desks: queues
                 .map(|name| (name, Arc::new(Desk::new(name))))
