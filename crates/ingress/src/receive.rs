@@ -80,8 +80,9 @@ impl Ingress {
     /// Serves one request, in the order of trust.
     ///
     /// A 2xx tells Xsolla never to send this notice again, so `Queued` is returned only
-    /// after the broker's confirm. Nothing is parsed before the signature holds, and
-    /// nothing that is signed is refused but an unknown player.
+    /// after the broker's confirm. Nothing is parsed before the signature holds, but for the
+    /// Web Shop's unsigned check and an open quarantine; and nothing that is signed is refused
+    /// but an unknown player.
     async fn receive(
         &self,
         request: Request,

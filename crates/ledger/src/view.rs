@@ -131,7 +131,7 @@ pub struct NoticeView {
     pub message: MessageId,
     /// How often it came. A lower bound: Redis may have spared the ledger some.
     pub seen: i64,
-    /// When it came first.
+    /// When it was first booked or parked.
     pub first_at: OffsetDateTime,
     /// When it came last.
     pub last_at: OffsetDateTime,

@@ -96,7 +96,8 @@ impl Writer {
         if self.inbox.send(Message::Close(closed)).await.is_ok() {
             let _ = wait.await;
         }
-        // Somebody else may have closed it a moment before: then wait for the thread.
+        // Somebody else may have closed it a moment before: then this waits until nothing
+        // more is taken, and theirs until the lock is released.
         self.inbox.closed().await;
     }
 
