@@ -1,5 +1,6 @@
 //! The command line.
 
+mod moving;
 mod play;
 
 use std::path::PathBuf;
@@ -7,6 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use task::Lane;
 
+use crate::demo::Demo;
+
+pub(crate) use moving::{Backup, DataFile, Epoch, EpochCommand, Restore};
 pub(crate) use play::{Play, TargetArgs};
 
 /// Fulfils game-store orders sold through Xsolla: a signed webhook in, an item granted, the
@@ -37,6 +41,12 @@ pub(crate) enum Command {
     Api,
     /// Create or update the database schema and the broker's topology. Safe to repeat.
     Migrate(Migrate),
+    /// Copy the embedded stack's file, while it is served or not.
+    Backup(Backup),
+    /// Put a copy in place of the embedded stack's file, which is kept aside.
+    Restore(Restore),
+    /// Have every client read its history anew.
+    Epoch(Epoch),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig(CheckConfig),
     /// Send a signed scenario to an instance and show live what comes of it.
@@ -49,7 +59,7 @@ pub(crate) enum Command {
 pub(crate) struct Serve {
     /// Folder of the demo project that is served while no project is configured: its file,
     /// its secrets, and where `grantline play` finds it.
-    #[arg(long, value_name = "FOLDER", default_value = "grantline-data")]
+    #[arg(long, value_name = "FOLDER", default_value = Demo::FOLDER)]
     pub(crate) data: PathBuf,
     /// Play one order through the demo project first and show each step.
     #[arg(long)]

@@ -25,7 +25,7 @@ pub use config::Config;
 pub use entry::{Booked, Conflict, Entry, NoOp, Notice, Outcome, Verdict};
 pub use error::{Disposition, Interruption, LedgerError, SchemaError, StoreError};
 pub use quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
-pub use store::Ledger;
+pub use store::{Ledger, draw_epoch};
 pub use view::{
     BookingView, ConflictView, LineView, NoticeView, OrderStatus, OrderView, ParkedBody,
     ParkedFilter, ParkedView, Stream, StreamRow, TransactionView,

@@ -86,7 +86,7 @@ impl Readers {
 }
 
 /// Everything the closure reads is of one moment.
-pub(crate) fn snapshot<T, E, F>(connection: &Connection, closure: F) -> Result<T, E>
+fn snapshot<T, E, F>(connection: &Connection, closure: F) -> Result<T, E>
 where
     F: FnOnce(&Connection) -> Result<T, E>,
     E: From<ReadError>,

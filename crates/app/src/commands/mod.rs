@@ -1,8 +1,12 @@
 //! One file per subcommand that is not a role; roles are started by `serve`.
 
+mod backup;
 mod check_config;
+mod data_file;
+mod epoch;
 mod migrate;
 pub(crate) mod play;
+mod restore;
 mod serve;
 mod sign;
 
@@ -25,6 +29,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(migrate) => {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
         }
+        Command::Backup(backup) => backup::run(&backup, config),
+        Command::Restore(restore) => restore::run(&restore, config),
+        Command::Epoch(epoch) => runtime()?.block_on(epoch::run(&epoch, config)),
         Command::Play(play) => runtime()?.block_on(play::run(&play)),
         Command::Serve(serve) => serve::serve(&serve, config),
         Command::Ingress => serve::roles(&Roles::ingress(), &load(config)?.value),

@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use ::sqlite::File;
 
+pub(crate) use streams::draw_epoch;
+
 use crate::LedgerError;
 
 /// How long closing waits for what is under way.
