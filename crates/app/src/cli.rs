@@ -10,7 +10,7 @@ use task::Lane;
 
 use crate::demo::Demo;
 
-pub(crate) use moving::{Backup, DataFile, Epoch, EpochCommand, Restore};
+pub(crate) use moving::{Backup, DataFile, Epoch, EpochCommand, MigrateTo, Restore};
 pub(crate) use play::{Play, TargetArgs};
 
 /// Fulfils game-store orders sold through Xsolla: a signed webhook in, an item granted, the
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Put a copy in place of the embedded stack's file, which is kept aside.
     Restore(Restore),
+    /// Move the embedded stack's file to PostgreSQL and RabbitMQ: ledger, queued tasks and
+    /// all. Safe to interrupt, and to run again.
+    MigrateTo(MigrateTo),
     /// Have every client read its history anew.
     Epoch(Epoch),
     /// Check the configuration and say everything that is wrong with it.

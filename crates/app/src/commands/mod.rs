@@ -5,6 +5,7 @@ mod check_config;
 mod data_file;
 mod epoch;
 mod migrate;
+mod migrate_to;
 pub(crate) mod play;
 mod restore;
 mod serve;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Backup(backup) => backup::run(&backup, config),
         Command::Restore(restore) => restore::run(&restore, config),
+        Command::MigrateTo(to) => runtime()?.block_on(migrate_to::run(&to, config)),
         Command::Epoch(epoch) => runtime()?.block_on(epoch::run(&epoch, config)),
         Command::Play(play) => runtime()?.block_on(play::run(&play)),
         Command::Serve(serve) => serve::serve(&serve, config),
