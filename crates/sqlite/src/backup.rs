@@ -150,10 +150,11 @@ impl Partial {
                 let path = to.to_owned();
                 return BackupError::Full { path, source };
             }
-            match OpenError::of(from.to_owned(), source) {
-                OpenError::Failed { path, source } => BackupError::Copy { path, source },
-                known => known.into(),
+            let known = OpenError::of(from.to_owned(), source);
+            if let OpenError::Failed { path, source } = known {
+                return BackupError::Copy { path, source };
             }
+            known.into()
         })?;
         if found != "ok" {
             let path = from.to_owned();

@@ -32,13 +32,13 @@ pub(crate) struct Restore {
 
 #[derive(Debug, Args)]
 pub(crate) struct MigrateTo {
-    /// The new database, postgres://USER:PASSWORD@HOST:PORT/DATABASE, in place of
+    /// The new database, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, in place of
     /// `ledger.url`. Every user of this machine can read a command line: better leave it in
-    /// the configuration, the environment (GRANTLINE__LEDGER__URL) or a file
-    /// (GRANTLINE__LEDGER__URL_FILE).
+    /// the configuration, the environment (`GRANTLINE__LEDGER__URL`) or a file
+    /// (`GRANTLINE__LEDGER__URL_FILE`).
     #[arg(value_name = "URL")]
     pub(crate) ledger: Option<String>,
-    /// The new broker, amqp://USER:PASSWORD@HOST:5672/VHOST, in place of `broker.url`.
+    /// The new broker, `amqp://USER:PASSWORD@HOST:5672/VHOST`, in place of `broker.url`.
     #[arg(long, value_name = "URL")]
     pub(crate) broker: Option<String>,
     /// The embedded stack's file that is moved. Without it the demo's,

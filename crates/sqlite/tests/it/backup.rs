@@ -48,7 +48,10 @@ async fn a_backup_made_while_writing_is_whole_and_of_one_moment() {
     let mode = fs::metadata(&to).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
     let left = names(&folder);
-    assert!(left.iter().all(|name| !name.contains("partial")), "{left:?}");
+    assert!(
+        left.iter().all(|name| !name.contains("partial")),
+        "{left:?}"
+    );
     let copy = File::open(&to).unwrap();
     check(&copy).await;
     let numbers = numbers(&copy).await;
@@ -108,7 +111,10 @@ async fn a_damaged_file_makes_no_backup() {
     assert!(refused.to_string().contains("is damaged"), "{refused}");
     assert!(!to.exists());
     let left = names(&folder);
-    assert!(left.iter().all(|name| !name.contains("partial")), "{left:?}");
+    assert!(
+        left.iter().all(|name| !name.contains("partial")),
+        "{left:?}"
+    );
 }
 
 #[tokio::test]

@@ -57,13 +57,15 @@ async fn bring(
     let begun = file.begin_move(&places.0, &places.1, task::now()).await?;
     let meter = Telemetry::quiet().meter("broker");
     let broker = broker::Destination::connect(target.broker.clone(), &meter).await?;
-    let copied = copy(&begun, file, database, &broker).await.map_err(again);
+    let copied = copy(&begun, file, database, &broker)
+        .await
+        .map_err(|error| again(&error));
     broker.close().await;
     let (tables, messages) = copied?;
 
     // Both sides are counted. From here on nobody serves the file, and then the copy is free.
     let ended = file.end_move(task::now()).await;
-    ended.map_err(|error| again(error.into()))?;
+    ended.map_err(|error| again(&error.into()))?;
     let finished = database.finish(&begun.id, task::now()).await;
     finished.map_err(|error| {
         anyhow!(
@@ -133,7 +135,7 @@ async fn finish_again(
 }
 
 /// What to do comes last, behind what is wrong.
-fn again(error: anyhow::Error) -> anyhow::Error {
+fn again(error: &anyhow::Error) -> anyhow::Error {
     anyhow!("{error:#}; nothing is lost: the file can be served as before, or run this again")
 }
 
