@@ -64,6 +64,17 @@ pub enum MoveError {
         /// Rows in it.
         rows: i64,
     },
+    /// Somebody is connected, and would go on with a copy that may be replaced.
+    #[error(
+        "{sessions} connection(s) of Grantline to the database at {at}; expected none before the \
+         move has ended: stop the roles there"
+    )]
+    InUse {
+        /// Host, port and database.
+        at: String,
+        /// How many.
+        sessions: i64,
+    },
     /// Another file was moved there, or is on its way.
     #[error(
         "the database at {at} holds {what} of another move; expected an empty one: name another \

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -74,15 +75,29 @@ pub fn restore<T>(
     }
     let _lock = Lock::take(&path).map_err(RestoreError::Target)?;
     let (copy, prepared) = Partial::of(&backup, &path, prepare).map_err(RestoreError::Backup)?;
-    let replaced = set_aside(&path, &copy.path).map_err(|source| RestoreError::Aside {
-        path: path.clone(),
-        source,
-    })?;
+    let replaced = keep_owner(&path, &copy.path)
+        .and_then(|()| set_aside(&path, &copy.path))
+        .map_err(|source| RestoreError::Aside {
+            path: path.clone(),
+            source,
+        })?;
     Ok(Restored {
         path,
         replaced,
         prepared,
     })
+}
+
+/// Whoever could serve the file before can serve the copy, also when root restores it.
+fn keep_owner(path: &Path, copy: &Path) -> std::io::Result<()> {
+    let Ok(before) = fs::metadata(path) else {
+        return Ok(());
+    };
+    let now = fs::metadata(copy)?;
+    if (before.uid(), before.gid()) == (now.uid(), now.gid()) {
+        return Ok(());
+    }
+    chown(copy, Some(before.uid()), Some(before.gid()))
 }
 
 /// Gives the file a second name, then its first name to the copy.

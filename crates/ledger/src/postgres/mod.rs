@@ -26,6 +26,9 @@ use crate::{Config, LedgerError, SchemaError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 
+/// As the server's own views name our connections.
+const NAME: &str = "grantline";
+
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// How long the database may take to answer a new connection.
@@ -54,7 +57,7 @@ impl Ledger {
             options.get_port(),
             options.get_database().unwrap_or_default()
         );
-        let options = options.application_name("grantline").options([
+        let options = options.application_name(NAME).options([
             ("lock_timeout", milliseconds(config.lock_timeout)),
             ("statement_timeout", milliseconds(config.statement_timeout)),
             ("idle_in_transaction_session_timeout", "15s".to_owned()),

@@ -1,14 +1,20 @@
 //! A file's ledger as it arrives.
 
+use std::time::Duration;
+
 use ::sqlite::File;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
 
 use super::Ledger;
 use crate::moving::{Arrival, Copied, MoveError, TABLES, Table, count};
 use crate::sqlite as embedded;
 
+/// Longest wait for connections that are about to end.
+const SESSIONS_END: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Chunks of rows on their way.
 const CHUNKS_WAITING: usize = 8;
 
@@ -30,6 +36,7 @@ impl Ledger {
         at: OffsetDateTime,
     ) -> Result<Vec<Copied>, MoveError> {
         let mut connection = self.connect().await?;
+        self.expect_nobody(&mut connection).await?;
         let begin = connection.begin().await;
         let mut transaction = begin.map_err(|error| self.refused("a transaction", error))?;
         let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
@@ -103,6 +110,27 @@ impl Ledger {
             }
         }
         Ok(Arrival::Nothing)
+    }
+
+    /// Connections that were closed, or whose process was killed, are given a moment to end.
+    async fn expect_nobody(&self, connection: &mut PgConnection) -> Result<(), MoveError> {
+        let deadline = Instant::now() + SESSIONS_END;
+        loop {
+            let sql = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND application_name = $1
+                         AND pid <> pg_backend_pid()";
+            let sessions = sqlx::query_scalar(sql).bind(super::NAME);
+            let sessions = sessions.fetch_one(&mut *connection).await;
+            let sessions: i64 = sessions.map_err(|error| self.refused("a question", error))?;
+            if sessions == 0 {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let at = self.at.clone();
+                return Err(MoveError::InUse { at, sessions });
+            }
+            sleep(LOOK_EVERY).await;
+        }
     }
 
     async fn begin_copy(

@@ -3,7 +3,7 @@
 use ledger::{Arrival, Copied, Destination, MoveError, SchemaError};
 use testkit::{Database, Embedded, Postgres};
 
-use crate::notices::{batch, noon, paid, player, project};
+use crate::notices::{batch, noon, paid};
 
 async fn filled() -> Embedded {
     let file = Embedded::new();
@@ -16,6 +16,12 @@ async fn rows(database: &Database, table: &str) -> i64 {
     let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
     let rows = sqlx::query_scalar(sql).fetch_one(database.pool());
     rows.await.unwrap()
+}
+
+/// Past the ledger, whose connections would stay.
+async fn epoch(database: &Database) -> String {
+    let epoch = sqlx::query_scalar("SELECT ledger_epoch()");
+    epoch.fetch_one(database.pool()).await.unwrap()
 }
 
 fn of<'a>(copied: &'a [Copied], table: &str) -> &'a Copied {
@@ -34,7 +40,7 @@ async fn an_unfinished_copy_is_used_by_no_role_and_replaced_by_the_next() {
     assert!(matches!(refused, SchemaError::Arriving { .. }), "{refused}");
 
     // The file went on in between.
-    let before = database.ledger().epoch().await.unwrap();
+    let before = epoch(&database).await;
     let late = batch([paid(3, "mira", None)]);
     file.ledger().book(&late, noon()).await.unwrap();
     let copied = destination.copy(&file.file(), "one", noon()).await.unwrap();
@@ -49,7 +55,7 @@ async fn an_unfinished_copy_is_used_by_no_role_and_replaced_by_the_next() {
         let there = rows(&database, table).await;
         assert_eq!(there, i64::try_from(count).unwrap());
     }
-    let after = database.ledger().epoch().await.unwrap();
+    let after = epoch(&database).await;
     assert_ne!(
         after, before,
         "what was seen of the first copy proves nothing"
@@ -69,9 +75,8 @@ async fn an_unfinished_copy_is_used_by_no_role_and_replaced_by_the_next() {
 #[tokio::test]
 async fn a_database_with_anything_in_it_is_refused_and_left_alone() {
     let (file, database) = (filled().await, Postgres::database().await);
-    let (ledger, ava) = (database.ledger(), player("ava"));
-    let registered = ledger.register_player(project(), &ava, noon());
-    registered.await.unwrap();
+    let ava = "INSERT INTO players VALUES (44056, 'ava', now())";
+    sqlx::query(ava).execute(database.pool()).await.unwrap();
     let destination = Destination::open(&database.config()).unwrap();
     let refused = destination
         .copy(&file.file(), "one", noon())
@@ -99,6 +104,22 @@ async fn a_database_with_anything_in_it_is_refused_and_left_alone() {
         .unwrap_err();
     assert!(matches!(refused, MoveError::Other { .. }), "{refused}");
     assert_eq!(rows(&half, "orders").await, 2);
+}
+
+/// What it writes would be gone with the next attempt.
+#[tokio::test]
+async fn a_role_that_is_connected_is_in_the_way() {
+    let (file, database) = (filled().await, Postgres::database().await);
+    let destination = Destination::open(&database.config()).unwrap();
+    let role = database.ledger();
+    role.ping().await.unwrap();
+    let refused = destination
+        .copy(&file.file(), "one", noon())
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, MoveError::InUse { .. }), "{refused}");
+    role.close().await;
+    destination.copy(&file.file(), "one", noon()).await.unwrap();
 }
 
 /// Nothing of a copy is there when something of it is refused.

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::PathBuf;
 
 use rusqlite::Connection;
@@ -49,6 +50,23 @@ async fn a_restore_puts_the_backup_in_place_and_keeps_what_was_there() {
         before == fs::read(&backup).unwrap(),
         "the backup is as it was"
     );
+}
+
+/// Root alone gives files away; for anybody else the owner is the same anyway.
+#[tokio::test]
+async fn a_restore_keeps_the_owner() {
+    let folder = Folder::new();
+    let (file, backup) = scene(&folder).await;
+    file.close().await;
+    let path = folder.join("line.db");
+    let somebody = 12_345;
+    let is_root = chown(&path, Some(somebody), Some(somebody)).is_ok();
+    let owner = fs::metadata(&path).unwrap().uid();
+    assert_eq!(is_root, owner == somebody);
+    sqlite::restore(&backup, &path, |_| Ok(())).unwrap();
+    let restored = fs::metadata(&path).unwrap();
+    assert_eq!(restored.uid(), owner);
+    assert_eq!(restored.mode() & 0o777, 0o600);
 }
 
 #[tokio::test]
