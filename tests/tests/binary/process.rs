@@ -4,11 +4,9 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use testkit::{Database, Redis, Vhost};
-use tests::fresh_binary;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
@@ -96,19 +94,13 @@ impl Process {
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("grantline.toml"), settings.text()).unwrap();
         let log = File::create(folder.join("log")).unwrap();
-        // The kernel ends it when this thread ends, however that happens.
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(fresh_binary())
-            .args(arguments)
+        let child = tests::grantline(arguments)
             .arg("--config")
             .arg(folder.join("grantline.toml"))
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
         Self { child, folder }
