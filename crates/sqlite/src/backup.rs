@@ -43,7 +43,7 @@ impl From<ReadError> for BackupError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Failed(source) => Self::Copy(source),
-            ReadError::Closed | ReadError::Panicked => Self::Interrupted,
+            ReadError::Closed | ReadError::Panicked | ReadError::Changed => Self::Interrupted,
         }
     }
 }

@@ -16,6 +16,7 @@ mod file;
 mod lock;
 mod open;
 mod readers;
+mod still;
 mod work;
 mod writer;
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::OpenError;
+use crate::still::Still;
 
 /// Says in the header of a file that it is ours.
 pub(crate) const APPLICATION: i64 = 0x4772_4C6E;
@@ -109,7 +110,12 @@ pub(crate) fn check_to_read(path: &Path) -> Result<(), OpenError> {
             path: path.to_owned(),
         });
     }
-    let connection = reading(path).map_err(|source| OpenError::of(path.to_owned(), source))?;
+    let still = Still::of(path);
+    let connection = match &still {
+        Some(still) => still.open(),
+        None => reading(path),
+    };
+    let connection = connection.map_err(|source| OpenError::of(path.to_owned(), source))?;
     match version(&connection, path)? {
         VERSION => Ok(()),
         // Nothing has ever been written into it.

@@ -40,6 +40,15 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn open(config: &Config) -> Result<Self, SchemaError> {
+        Self::with(config, &[])
+    }
+
+    pub(crate) fn open_to_read(config: &Config) -> Result<Self, SchemaError> {
+        Self::with(config, &[("default_transaction_read_only", "on")])
+    }
+
+    /// Every session begins with these settings.
+    fn with(config: &Config, settings: &[(&str, &str)]) -> Result<Self, SchemaError> {
         let url = config.url.reveal();
         // sqlx takes any scheme, and would look for PostgreSQL at a MySQL's address.
         if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
@@ -53,6 +62,7 @@ impl Ledger {
             options.get_port(),
             options.get_database().unwrap_or_default()
         );
+        let options = options.options(settings.iter().copied());
         let options = options.application_name("grantline").options([
             ("lock_timeout", milliseconds(config.lock_timeout)),
             ("statement_timeout", milliseconds(config.statement_timeout)),
