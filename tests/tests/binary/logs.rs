@@ -37,15 +37,15 @@ const SECRETS: [&str; 6] = [
 ];
 
 /// Where the roles of one process listen.
-struct Addresses {
-    ingress: SocketAddr,
+pub(crate) struct Addresses {
+    pub(crate) ingress: SocketAddr,
     publisher: SocketAddr,
-    api: SocketAddr,
+    pub(crate) api: SocketAddr,
 }
 
 impl Addresses {
     /// Out of the line that says them.
-    fn read(line: &str) -> Self {
+    pub(crate) fn read(line: &str) -> Self {
         let at = |role: &str| {
             let (_, rest) = line.split_once(&format!("{role}=Some(")).unwrap();
             rest.split_once(')').unwrap().0.parse().unwrap()

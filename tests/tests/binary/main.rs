@@ -4,3 +4,5 @@
 mod faults;
 mod logs;
 mod process;
+mod reading;
+mod shell;

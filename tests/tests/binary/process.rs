@@ -40,12 +40,12 @@ impl Settings {
             broker: vhost.url().to_owned(),
             management: (*management.reveal()).to_owned(),
             redis: Redis::key_space().url,
-            ingress: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ingress: anywhere(),
             level: "info",
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self {
             ledger,
             broker,
@@ -73,6 +73,11 @@ impl Settings {
              login_project_id = {LOGIN_PROJECT:?}\n"
         )
     }
+}
+
+/// A free port of this machine.
+pub(crate) fn anywhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 /// A port where nobody listens.

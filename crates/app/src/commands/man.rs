@@ -16,15 +16,20 @@ pub(crate) fn run(man: &Man) -> anyhow::Result<ExitCode> {
         write(folder)?;
     } else {
         let mut page = Vec::new();
-        Page::new(Cli::command()).render(&mut page)?;
+        Page::new(command()).render(&mut page)?;
         io::stdout().write_all(&page)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// `help` has no page: it says what the pages say.
+fn command() -> clap::Command {
+    Cli::command().disable_help_subcommand(true)
+}
+
 /// `grantline.1`, and `grantline-serve.1` and its like.
 fn write(folder: &Path) -> anyhow::Result<()> {
     let written =
-        fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
+        fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command(), folder));
     written.with_context(|| format!("cannot write manual pages to {}", folder.display()))
 }
