@@ -48,20 +48,43 @@ pub fn serve(data: &Path, listen: impl Fn(&str) -> SocketAddr) -> Command {
 /// When it is missing or older.
 #[must_use]
 pub fn fresh_binary() -> PathBuf {
-    const HOW: &str = "run `make test`, or `cargo build --workspace --bins` first";
+    let how = "run `make test`, or `cargo build --workspace --bins` first";
+    fresh(built().join("grantline"), how)
+}
+
+/// `grantline` linked with everything it needs: the one that `GRANTLINE_STATIC_BINARY` names,
+/// or the one beside the running test.
+///
+/// # Panics
+/// When it is missing or older than its sources.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how `make verify-static` names the release"
+)]
+pub fn static_binary() -> PathBuf {
+    let named = std::env::var_os("GRANTLINE_STATIC_BINARY").map(PathBuf::from);
+    named.unwrap_or_else(|| fresh(built().join("static/grantline"), "run `make test`"))
+}
+
+/// Where cargo puts what the running test was built with.
+fn built() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     let folder = test.parent().and_then(Path::parent);
     let folder = folder.expect("cargo runs tests from a folder below the binaries");
-    let binary = folder.join("grantline");
-    assert!(binary.exists(), "{} is missing: {HOW}", binary.display());
+    folder.to_owned()
+}
+
+fn fresh(binary: PathBuf, how: &str) -> PathBuf {
+    assert!(binary.exists(), "{} is missing: {how}", binary.display());
     let written = |path: &Path| fs::metadata(path).and_then(|it| it.modified()).ok();
-    let built = written(&binary).expect("the binary has a date");
+    let built_at = written(&binary).expect("the binary has a date");
     // cargo lists the sources beside each binary, in a make rule.
-    let rule = fs::read_to_string(folder.join("grantline.d")).expect("a list of sources");
+    let rule = fs::read_to_string(built().join("grantline.d")).expect("a list of sources");
     let (_, sources) = rule.split_once(": ").expect("a make rule");
     for source in sources.split_whitespace() {
-        let newer = written(Path::new(source)).is_some_and(|source| source > built);
-        assert!(!newer, "{source} is newer than {}: {HOW}", binary.display());
+        let newer = written(Path::new(source)).is_some_and(|source| source > built_at);
+        assert!(!newer, "{source} is newer than {}: {how}", binary.display());
     }
     binary
 }
