@@ -173,7 +173,6 @@ async fn the_commands_say_what_the_api_of_a_line_on_servers_says() {
 async fn the_commands_say_what_the_api_of_a_line_on_one_file_says() {
     let scene = Scene::on_one_file().await;
     let said = say_what_the_api_says(&scene).await;
-    // The file's last moment, and its quiet one.
     let Server::OnOneFile(mut server) = scene.server else {
         unreachable!("it was started so")
     };
