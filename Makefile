@@ -47,6 +47,7 @@ verify-static: static ## See it serve, and find names, where nothing else is ins
 linked-static:
 	@cargo rustc --locked --package grantline --bin grantline $(crt_static)
 	@cd "$${CARGO_TARGET_DIR:-target}/debug" && install -D grantline static/grantline
+	@cargo build --locked --package grantline --bin grantline
 
 stack-up: ## Start a private RabbitMQ, Redis and PostgreSQL; URLs in .stack/env
 	@deploy/stack/up.sh

@@ -64,7 +64,8 @@ pub fn fresh_binary() -> PathBuf {
 )]
 pub fn static_binary() -> PathBuf {
     let named = std::env::var_os("GRANTLINE_STATIC_BINARY").map(PathBuf::from);
-    named.unwrap_or_else(|| fresh(built().join("static/grantline"), "run `make test`"))
+    let how = "run `make test`, or `make linked-static` first";
+    named.unwrap_or_else(|| fresh(built().join("static/grantline"), how))
 }
 
 /// Where cargo puts what the running test was built with.
