@@ -55,15 +55,15 @@ impl Authority {
     /// What servers on this machine need, by the names that the scripts expect.
     pub(crate) fn serve(&self, folder: &Folder) {
         self.write(folder, "ca.pem");
-        self.sign(folder, "server", named("localhost", &["localhost"]));
+        self.sign(folder, "server", &named("localhost", &["localhost"]));
     }
 
     /// A client's certificate and key.
     pub(crate) fn client(&self, folder: &Folder, name: &str) -> (PathBuf, PathBuf) {
-        self.sign(folder, "client", named(name, &[]))
+        self.sign(folder, "client", &named(name, &[]))
     }
 
-    fn sign(&self, folder: &Folder, file: &str, params: CertificateParams) -> (PathBuf, PathBuf) {
+    fn sign(&self, folder: &Folder, file: &str, params: &CertificateParams) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         (

@@ -38,16 +38,17 @@ fn settings(servers: &Servers) -> Settings {
 
 /// The `tls` tables of these sections: this authority, and this client's certificate.
 fn tls(sections: &[&str], ca: &Path, client: Option<(&Path, &Path)>) -> String {
-    let mut text = String::new();
-    for section in sections {
-        text.push_str(&format!("[{section}.tls]\nca_file = {ca:?}\n"));
+    let table = |section: &&str| {
+        let mut keys = vec![("ca_file", ca)];
         if let Some((certificate, key)) = client {
-            text.push_str(&format!(
-                "certificate_file = {certificate:?}\nkey_file = {key:?}\n"
-            ));
+            keys.extend([("certificate_file", certificate), ("key_file", key)]);
         }
-    }
-    text
+        let keys = keys
+            .iter()
+            .map(|(key, path)| format!("{key} = '{}'\n", path.display()));
+        format!("[{section}.tls]\n{}", keys.collect::<String>())
+    };
+    sections.iter().map(table).collect()
 }
 
 /// Runs it to its end and insists on exit code 1 and on a line with all of `parts`.
