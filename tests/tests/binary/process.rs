@@ -29,19 +29,31 @@ pub(crate) struct Settings {
     pub(crate) redis: String,
     pub(crate) ingress: SocketAddr,
     pub(crate) level: &'static str,
+    /// Whole tables more.
+    pub(crate) more: String,
 }
 
 impl Settings {
     /// Every server as it should be.
     pub(crate) fn of(database: &Database, vhost: &Vhost) -> Self {
         let management = vhost.config().management_url.unwrap();
+        Self::at(
+            database.url(),
+            [vhost.url(), &management.reveal()],
+            &Redis::key_space().url,
+        )
+    }
+
+    /// Servers at these URLs: of the broker, its own and the management API's.
+    pub(crate) fn at(ledger: &str, [broker, management]: [&str; 2], redis: &str) -> Self {
         Self {
-            ledger: database.url().to_owned(),
-            broker: vhost.url().to_owned(),
-            management: (*management.reveal()).to_owned(),
-            redis: Redis::key_space().url,
+            ledger: ledger.to_owned(),
+            broker: broker.to_owned(),
+            management: management.to_owned(),
+            redis: redis.to_owned(),
             ingress: anywhere(),
             level: "info",
+            more: String::new(),
         }
     }
 
@@ -53,6 +65,7 @@ impl Settings {
             redis,
             ingress,
             level,
+            more,
         } = self;
         format!(
             "[ledger]\nurl = {ledger:?}\n\
@@ -70,7 +83,7 @@ impl Settings {
              [projects.{PROJECT}.players]\ndeadline = \"10s\"\n\
              [projects.{PROJECT}.quarantine]\nenabled = true\nkey = {QUARANTINE_KEY:?}\n\
              [projects.{PROJECT}.publisher]\nalgorithm = \"HS256\"\nsecret = {LOGIN_SECRET:?}\n\
-             login_project_id = {LOGIN_PROJECT:?}\n"
+             login_project_id = {LOGIN_PROJECT:?}\n{more}"
         )
     }
 }

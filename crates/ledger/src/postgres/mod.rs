@@ -10,6 +10,7 @@ mod players;
 mod pool;
 mod quarantine;
 mod streams;
+mod tls;
 mod transactions;
 
 use std::str::FromStr;
@@ -62,12 +63,14 @@ impl Ledger {
             options.get_port(),
             options.get_database().unwrap_or_default()
         );
-        let options = options.options(settings.iter().copied());
-        let options = options.application_name("grantline").options([
-            ("lock_timeout", milliseconds(config.lock_timeout)),
-            ("statement_timeout", milliseconds(config.statement_timeout)),
-            ("idle_in_transaction_session_timeout", "15s".to_owned()),
-        ]);
+        let options = tls::encrypted(options, &config.tls)
+            .options(settings.iter().copied())
+            .application_name("grantline")
+            .options([
+                ("lock_timeout", milliseconds(config.lock_timeout)),
+                ("statement_timeout", milliseconds(config.statement_timeout)),
+                ("idle_in_transaction_session_timeout", "15s".to_owned()),
+            ]);
         Ok(Self {
             pool: Arc::new(Pool::new(config, options)),
             at,
