@@ -1,5 +1,6 @@
 //! The command line.
 
+mod moving;
 mod play;
 mod reading;
 
@@ -9,6 +10,9 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use task::Lane;
 
+use crate::demo::Demo;
+
+pub(crate) use moving::{Backup, DataFile, Epoch, EpochCommand, MigrateTo, Restore};
 pub(crate) use play::{Play, TargetArgs};
 pub(crate) use reading::{Order, Parked, Source};
 
@@ -40,6 +44,15 @@ pub(crate) enum Command {
     Api,
     /// Create or update the database schema and the broker's topology. Safe to repeat.
     Migrate(Migrate),
+    /// Copy the embedded stack's file, while it is served or not.
+    Backup(Backup),
+    /// Put a copy in place of the embedded stack's file, which is kept aside.
+    Restore(Restore),
+    /// Move the embedded stack's file to PostgreSQL and RabbitMQ: ledger, queued tasks and
+    /// all. Safe to interrupt, and to run again.
+    MigrateTo(MigrateTo),
+    /// Have every client read its history anew.
+    Epoch(Epoch),
     /// Show everything that is known of an order.
     Order(Order),
     /// List what was accepted and waits for a person.
@@ -60,7 +73,7 @@ pub(crate) enum Command {
 pub(crate) struct Serve {
     /// Folder of the demo project that is served while no project is configured: its file,
     /// its secrets, and where `grantline play` finds it.
-    #[arg(long, value_name = "FOLDER", default_value = "grantline-data")]
+    #[arg(long, value_name = "FOLDER", default_value = Demo::FOLDER)]
     pub(crate) data: PathBuf,
     /// Play one order through the demo project first and show each step.
     #[arg(long)]

@@ -220,6 +220,15 @@ pub enum SchemaError {
         /// Newest version of this build.
         known: i64,
     },
+    /// A file's ledger is on its way there; until it has arrived, that file may be served.
+    #[error(
+        "the database at {at} holds the unfinished copy of a data file, which can still be served: \
+         run `grantline migrate-to` again to its end, or name another database"
+    )]
+    Arriving {
+        /// Host, port and database, without the password.
+        at: String,
+    },
     /// A migration failed.
     #[error("cannot migrate the database at {at}")]
     Migrate {

@@ -41,6 +41,15 @@ macro_rules! either {
 
 mod quarantine;
 
+/// Gives the ledger in a copy of an embedded file another epoch and says which: whoever
+/// restores or copies a file does so before any role uses it.
+///
+/// # Errors
+/// When the copy cannot be written, or is none of ours.
+pub fn draw_epoch(copy: &rusqlite::Connection) -> rusqlite::Result<String> {
+    sqlite::draw_epoch(copy)
+}
+
 impl Ledger {
     /// The ledger on PostgreSQL. Connects lazily: the database may be away.
     ///
@@ -243,6 +252,16 @@ impl Ledger {
     /// When the database is not available.
     pub async fn epoch(&self) -> Result<String, LedgerError> {
         Ok(self.tops(&[]).await?.0)
+    }
+
+    /// Draws another epoch and says which: clients then read their history anew, and what
+    /// was known of this ledger proves nothing any more. For a database that was restored
+    /// from a snapshot, or a copied file; roles may go on meanwhile.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn new_epoch(&self) -> Result<String, LedgerError> {
+        either!(self.new_epoch())
     }
 
     /// Parked entries, in the order of their numbers.

@@ -115,7 +115,7 @@ where
 }
 
 /// Everything the closure reads is of one moment.
-pub(crate) fn snapshot<T, E, F>(connection: &Connection, closure: F) -> Result<T, E>
+fn snapshot<T, E, F>(connection: &Connection, closure: F) -> Result<T, E>
 where
     F: FnOnce(&Connection) -> Result<T, E>,
     E: From<ReadError>,

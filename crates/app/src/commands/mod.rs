@@ -1,13 +1,18 @@
 //! One file per subcommand that is not a role; roles are started by `serve`.
 
+mod backup;
 mod check_config;
 mod completions;
+mod data_file;
+mod epoch;
 mod man;
 mod migrate;
+mod migrate_to;
 mod order;
 mod parked;
 pub(crate) mod play;
 mod reading;
+mod restore;
 mod serve;
 mod sign;
 
@@ -34,6 +39,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(migrate) => {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
         }
+        Command::Backup(backup) => backup::run(&backup, config),
+        Command::Restore(restore) => restore::run(&restore, config),
+        Command::MigrateTo(to) => runtime()?.block_on(migrate_to::run(&to, config)),
+        Command::Epoch(epoch) => runtime()?.block_on(epoch::run(&epoch, config)),
         Command::Play(play) => runtime()?.block_on(play::run(&play)),
         Command::Serve(serve) => serve::serve(&serve, config),
         Command::Ingress => serve::roles(&Roles::ingress(), &load(config)?.value),

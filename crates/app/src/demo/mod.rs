@@ -57,7 +57,12 @@ impl Demo {
     /// The file that would be served with no argument, where that is the demo's.
     pub(crate) fn file(sources: &Sources) -> Option<PathBuf> {
         let is_demo = Self::is_wanted(sources) && !has_stack(sources);
-        is_demo.then(|| Path::new(Self::FOLDER).join(FILE))
+        is_demo.then(Self::default_file)
+    }
+
+    /// Where the demo's file is unless somebody says otherwise.
+    pub(crate) fn default_file() -> PathBuf {
+        Path::new(Self::FOLDER).join(FILE)
     }
 
     /// Opens the folder `data` and makes it where there is none.

@@ -11,6 +11,7 @@ mod due;
 mod fault;
 mod health;
 mod hints;
+pub(crate) mod outgoing;
 mod table;
 
 use std::collections::BTreeMap;

@@ -45,6 +45,8 @@ pub(super) struct Message {
 /// Puts the queues in order after whoever had the file before, and says which number is the
 /// first that no message or turn has had.
 pub(super) fn begin(connection: &Connection, delivery_limit: u32) -> rusqlite::Result<i64> {
+    // From here on numbers are given anew, and what was sent to another broker may be done.
+    connection.execute("DELETE FROM move_sent", [])?;
     let ours: Vec<_> = names::queues().collect();
     for queue in &ours {
         let sql = "INSERT OR IGNORE INTO queue_sizes VALUES (?1, 0, 0)";

@@ -3,6 +3,7 @@
 mod book;
 mod bookings;
 mod conflicts;
+mod moving;
 mod notices;
 mod orders;
 mod parked;
@@ -105,6 +106,17 @@ impl Ledger {
             Err(error) if is_missing_table(&error) => 0,
             Err(source) => return Err(self.unusable(source)),
         };
+        if found >= needed {
+            let sql = "SELECT EXISTS (SELECT 1 FROM move WHERE finished_at IS NULL)";
+            let read = sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut connection);
+            if in_time(read)
+                .await
+                .map_err(|source| self.unusable(source))?
+            {
+                let at = self.at.clone();
+                return Err(SchemaError::Arriving { at });
+            }
+        }
         match found {
             found if found < needed => Err(SchemaError::Older {
                 at: self.at.clone(),

@@ -151,6 +151,18 @@ impl Found {
 }
 
 impl Ledger {
+    pub(crate) async fn new_epoch(&self) -> Result<String, LedgerError> {
+        let draw = |pool: PgPool| async move {
+            let sql = "UPDATE identity SET id = DEFAULT";
+            let mut transaction = pool.begin().await?;
+            sqlx::query(sql).execute(&mut *transaction).await?;
+            let drawn = epoch(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(drawn)
+        };
+        self.pool.within(draw).await
+    }
+
     pub(crate) async fn stream(
         &self,
         project: ProjectId,

@@ -17,6 +17,12 @@ pub(super) fn epoch(connection: &Connection) -> Result<String, LedgerError> {
     id.ok_or_else(|| unreadable("identity", "no row"))
 }
 
+/// Gives the ledger another epoch, and says which.
+pub(crate) fn draw_epoch(connection: &Connection) -> rusqlite::Result<String> {
+    let sql = "UPDATE identity SET id = lower(hex(randomblob(6))) RETURNING id";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
 /// Appends the new statuses and gives the offset of each, in their order.
 pub(super) fn append(
     connection: &Connection,
@@ -104,6 +110,12 @@ pub(super) fn of_order(
 }
 
 impl Ledger {
+    pub(crate) async fn new_epoch(&self) -> Result<String, LedgerError> {
+        self.file
+            .write(|connection| Ok(draw_epoch(connection)?))
+            .await
+    }
+
     pub(crate) async fn stream(
         &self,
         project: ProjectId,

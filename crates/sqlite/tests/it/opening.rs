@@ -3,6 +3,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use futures_util::FutureExt as _;
 use rusqlite::Connection;
 use sqlite::{File, OpenError};
 use testkit::Folder;
@@ -66,6 +67,34 @@ async fn a_closed_file_is_one_file_and_answers_everybody() {
     assert!(matches!(late, Fault::Write(sqlite::WriteError::Closed)));
     let late = file.read(|_| Ok::<_, Fault>(())).await.unwrap_err();
     assert!(matches!(late, Fault::Read(sqlite::ReadError::Closed)));
+}
+
+/// As two owners of the file do when their process ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_closes_waits_until_the_lock_is_free() {
+    let folder = Folder::new();
+    let file = open(&folder).await;
+    for number in 0..100 {
+        let put = move |connection: &Connection| crate::put(connection, number, 500_000);
+        assert!(file.write(put).now_or_never().is_none());
+    }
+    let lock = folder.join("line.db-lock");
+    let closing = || async {
+        file.close().await;
+        fs::File::open(&lock).unwrap().try_lock().is_ok()
+    };
+    assert_eq!(tokio::join!(closing(), closing()), (true, true));
+}
+
+#[tokio::test]
+async fn a_lock_that_is_not_ours_to_take_is_named() {
+    let folder = Folder::new();
+    fs::create_dir(folder.join("line.db-lock")).unwrap();
+    let refused = File::open(&folder.join("line.db")).unwrap_err();
+    assert!(matches!(refused, OpenError::LockFile { .. }), "{refused}");
+    let said = refused.to_string();
+    assert!(said.contains("line.db-lock"), "{said}");
+    assert!(said.contains("the user who served it"), "{said}");
 }
 
 #[tokio::test]
