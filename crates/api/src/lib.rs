@@ -24,4 +24,6 @@ mod show;
 
 pub use config::{Config, Key, Right};
 pub use openapi::describe;
+pub use parked::ParkedPage;
 pub use run::{Deps, StartError, run};
+pub use show::OrderDetail;

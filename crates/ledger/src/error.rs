@@ -179,7 +179,8 @@ pub enum SchemaError {
     /// It cannot be reached or refuses the user.
     #[error(
         "cannot use the database at {at}: check `ledger.url`, that PostgreSQL is running, \
-         and that user, password and database exist"
+         that user, password and database exist, and `ledger.tls` where a certificate is at \
+         fault"
     )]
     Connect {
         /// Host, port and database, without the password.

@@ -60,6 +60,16 @@ impl Ledger {
         Ok(Self { store })
     }
 
+    /// The ledger on PostgreSQL for somebody who only reads: the server refuses what they
+    /// would write.
+    ///
+    /// # Errors
+    /// When `ledger.url` is no URL of a database.
+    pub fn open_to_read(config: &Config) -> Result<Self, SchemaError> {
+        let store = Store::Postgres(postgres::Ledger::open_to_read(config)?);
+        Ok(Self { store })
+    }
+
     /// The ledger in the embedded file, where opening has brought the schema up to this
     /// version. Of a player's status rows the newest `history_rows` can be read.
     #[must_use]
@@ -148,7 +158,7 @@ impl Ledger {
         either!(self.order_status(project, order, player))
     }
 
-    /// An order with its bookings, notices and conflicts.
+    /// An order with its statuses, bookings, notices and conflicts.
     ///
     /// # Errors
     /// When the database is not available.
@@ -254,7 +264,7 @@ impl Ledger {
         either!(self.new_epoch())
     }
 
-    /// Parked entries, oldest number first.
+    /// Parked entries, in the order of their numbers.
     ///
     /// # Errors
     /// When the database is not available.

@@ -228,6 +228,10 @@ pub enum ReadError {
     /// The closure panicked.
     #[error("a read panicked")]
     Panicked,
+    /// Somebody began to write while a file that nobody had open was read: what was read of
+    /// it may be of two moments.
+    #[error("somebody began to write the file while it was read; read it again")]
+    Changed,
     /// Anything else, such as a failing disk.
     #[error("the file could not be read")]
     Failed(#[from] rusqlite::Error),

@@ -65,7 +65,7 @@ impl File {
     }
 
     /// Opens the file to be read, whether or not somebody serves it. It is neither made nor
-    /// locked nor brought up to date.
+    /// locked nor brought up to date, and beside one that nobody has open no file is made.
     ///
     /// # Errors
     /// When it cannot be read or is of another version; see [`OpenError`].
@@ -76,7 +76,7 @@ impl File {
     }
 
     fn new(path: PathBuf, writer: Option<Writer>) -> Self {
-        let readers = Readers::new(path.clone());
+        let readers = Readers::new(path.clone(), writer.is_some());
         Self(Arc::new(Inner {
             path,
             writer,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::still::Still;
 use crate::{OpenError, moving};
 
 /// Says in the header of a file that it is ours.
@@ -121,7 +122,12 @@ pub(crate) fn check_to_copy(path: &Path) -> Result<i64, OpenError> {
     if !path.exists() {
         return Err(missing());
     }
-    let connection = reading(path).map_err(|source| OpenError::of(path.to_owned(), source))?;
+    let still = Still::of(path);
+    let connection = match &still {
+        Some(still) => still.open(),
+        None => reading(path),
+    };
+    let connection = connection.map_err(|source| OpenError::of(path.to_owned(), source))?;
     match version(&connection, path)? {
         // Nothing has ever been written into it.
         0 => Err(missing()),

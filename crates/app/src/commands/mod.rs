@@ -2,11 +2,16 @@
 
 mod backup;
 mod check_config;
+mod completions;
 mod data_file;
 mod epoch;
+mod man;
 mod migrate;
 mod migrate_to;
+mod order;
+mod parked;
 pub(crate) mod play;
+mod reading;
 mod restore;
 mod serve;
 mod sign;
@@ -26,6 +31,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = cli.config.as_deref();
     match cli.command {
         Command::Sign(sign) => sign::run(&sign),
+        Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => man::run(&man),
+        Command::Order(order) => runtime()?.block_on(order::run(&order, config)),
+        Command::Parked(parked) => runtime()?.block_on(parked::run(&parked, config)),
         Command::CheckConfig(check) => check_config::run(&check, config),
         Command::Migrate(migrate) => {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use broker::Link;
+use order::ProjectId;
 use rehearsal::{Instance, Pace, Purchase, Scenario};
 
 use crate::commands::play;
@@ -42,6 +43,11 @@ pub(crate) struct Demo {
 impl Demo {
     /// Where it is kept unless somebody says otherwise.
     pub(crate) const FOLDER: &str = "grantline-data";
+
+    /// Its project.
+    pub(crate) fn project() -> ProjectId {
+        ProjectId::try_from(PROJECT).expect("a number above 0")
+    }
 
     /// Whether nothing says what to serve: no file, and no project in the environment.
     pub(crate) fn is_wanted(sources: &Sources) -> bool {

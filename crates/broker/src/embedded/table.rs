@@ -4,12 +4,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use task::Lane;
 
 use super::fault::Fault;
-use crate::{Tier, names};
+use crate::{Delivery, Tier, names};
 
 /// Due messages moved in one transaction.
 const DUE_MOST: usize = 256;
-/// As RabbitMQ calls it.
-const DELIVERY_LIMIT: &str = "delivery_limit";
 
 /// A message's place in its queue, and with that its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +70,7 @@ pub(super) fn begin(connection: &Connection, delivery_limit: u32) -> rusqlite::R
                 key,
                 names::PARKED,
                 next,
-                Some(DELIVERY_LIMIT),
+                Some(Delivery::GIVEN_UP),
             )?;
             next += 1;
         }
@@ -231,7 +229,7 @@ pub(super) fn park_exhausted(
                    WHERE queue = ?1 AND rank = ?2 AND message = ?3 AND deliveries > ?4";
         let row = (queue, key.rank, key.message, delivery_limit);
         if connection.prepare_cached(sql)?.exists(row)? {
-            let reason = Some(DELIVERY_LIMIT);
+            let reason = Some(Delivery::GIVEN_UP);
             shift(connection, queue, *key, names::PARKED, rank(), reason)?;
             parked.push(*key);
         }

@@ -11,6 +11,7 @@ mod players;
 mod pool;
 mod quarantine;
 mod streams;
+mod tls;
 mod transactions;
 
 use std::str::FromStr;
@@ -44,6 +45,15 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn open(config: &Config) -> Result<Self, SchemaError> {
+        Self::with(config, &[])
+    }
+
+    pub(crate) fn open_to_read(config: &Config) -> Result<Self, SchemaError> {
+        Self::with(config, &[("default_transaction_read_only", "on")])
+    }
+
+    /// Every session begins with these settings.
+    fn with(config: &Config, settings: &[(&str, &str)]) -> Result<Self, SchemaError> {
         let url = config.url.reveal();
         // sqlx takes any scheme, and would look for PostgreSQL at a MySQL's address.
         if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
@@ -57,11 +67,14 @@ impl Ledger {
             options.get_port(),
             options.get_database().unwrap_or_default()
         );
-        let options = options.application_name(NAME).options([
-            ("lock_timeout", milliseconds(config.lock_timeout)),
-            ("statement_timeout", milliseconds(config.statement_timeout)),
-            ("idle_in_transaction_session_timeout", "15s".to_owned()),
-        ]);
+        let options = tls::encrypted(options, &config.tls)
+            .options(settings.iter().copied())
+            .application_name(NAME)
+            .options([
+                ("lock_timeout", milliseconds(config.lock_timeout)),
+                ("statement_timeout", milliseconds(config.statement_timeout)),
+                ("idle_in_transaction_session_timeout", "15s".to_owned()),
+            ]);
         Ok(Self {
             pool: Arc::new(Pool::new(config, options)),
             at,
