@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use hyper::{Method, Request, StatusCode};
 
 use crate::http::{Answer, Http, HttpError};
-use crate::script::{Expected, Letter};
+use crate::play::{Expected, Letter};
 use crate::target::Webhook;
 
 /// Sends a letter's copies at the same instant, each on a connection of its own, and

@@ -1,0 +1,4 @@
+//! A sale: many shoppers at once, everything that happens to them written down, and a
+//! verdict over what was written.
+
+pub mod journal;
