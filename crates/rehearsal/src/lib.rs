@@ -26,5 +26,8 @@ pub use play::{
     play,
 };
 pub use purchase::Purchase;
-pub use sale::journal;
+pub use sale::{
+    Bounds, Lasting, Live, Looked, Moment, Plan, PlanError, Rate, Rehearsal, RehearsalError, Run,
+    Setting, Share, ShareError, Shares, Spike, SpikeError, journal, prepare,
+};
 pub use target::{GameClient, GameServer, Target, Webhook};
