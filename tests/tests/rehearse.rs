@@ -134,11 +134,11 @@ fn plan() -> Plan {
 async fn a_sale_on_one_file_is_taken_whole_and_followed_by_its_players() {
     let line = Line::start().await;
     let plan = plan();
-    let live = Live::new(plan.seed);
+    let sale = Live::new(plan.seed);
     let ready = prepare(plan.clone(), line.target(), task::now().unix_timestamp())
         .await
         .unwrap();
-    let playing = ready.play(&live, CancellationToken::new());
+    let playing = ready.play(&sale, CancellationToken::new());
     let journal = tokio::time::timeout(PATIENCE, playing)
         .await
         .expect("it ends");
@@ -235,11 +235,12 @@ fn players_saw_it(journal: &Journal) {
 }
 
 fn ends_final(shopper: &Shopper) -> bool {
-    shopper.notices.iter().any(|notice| match notice.says {
-        Says::OrderPaid { .. } => !shopper.sandbox,
-        Says::OrderCanceled { .. } => true,
-        _ => false,
-    })
+    let (paid, canceled) = (
+        |says: Says| matches!(says, Says::OrderPaid { .. }),
+        |says: Says| matches!(says, Says::OrderCanceled { .. }),
+    );
+    let mut said = shopper.notices.iter().map(|notice| notice.says);
+    said.any(|says| canceled(says) || (paid(says) && !shopper.sandbox))
 }
 
 async fn every_body_is_taken_again(line: &Line, plan: &Plan, journal: &Journal) {

@@ -1,7 +1,8 @@
 //! How much a rehearsal sends at most: against a stub that answers everything at once, in the
 //! same process, on the same cores.
 //!
-//! `cargo bench -p rehearsal`. Shoppers arrive faster than they can be served, so that what
+//! `cargo bench -p rehearsal`, and with `-- FILE` also against the instance of that file, to
+//! compare: `grantline serve` says where it is. Shoppers arrive faster than they can be served, so that what
 //! is measured is the rehearsal itself.
 #![expect(
     clippy::unwrap_used,
@@ -9,9 +10,11 @@
 )]
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,7 +23,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rehearsal::{GameServer, Live, Plan, Rate, Run, Shares, Target, Webhook, prepare};
+use rehearsal::{GameServer, Instance, Live, Plan, Rate, Run, Shares, Target, Webhook, prepare};
 use secret::Secret;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -94,53 +97,64 @@ fn main() {
     let target = target(listener.local_addr().unwrap());
     stub.spawn(serve(listener));
     let rehearsal = runtime("rehearsal");
-    println!("                        orders/s  requests/s  µs each: rehearsal  stub");
+    println!("                                orders/s  acknowledged/s  µs each: rehearsal  stub");
     for (name, shares) in [
         ("the usual shares", Shares::default()),
         ("order_paid, kept", kept()),
     ] {
-        let rate = Rate {
-            orders_per_second: 40_000.0,
-            duration: SPAN,
-            ramp: Duration::ZERO,
-            spikes: Vec::new(),
-        };
-        let mut plan = Plan::new(1, 7, Run::new(7), rate).unwrap();
-        plan.shares = shares;
-        plan.players = 10;
-        // Rests are not what is measured here.
-        plan.time_scale = 1_000_000;
-        plan.settle = Duration::from_secs(1);
-        let target = target.clone();
-        rehearsal.block_on(async {
-            let ready = prepare(plan, target, 0).await.unwrap();
-            let live = Live::new(7);
-            let stop = CancellationToken::new();
-            let before = ["rehearsal", "stub"].map(used);
-            let began = Instant::now();
-            let ending = stop.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(SPAN).await;
-                ending.cancel();
-            });
-            let journal = tokio::spawn(async move { ready.play(&live, stop).await });
-            let journal = journal.await.unwrap();
-            let took = began.elapsed().as_secs_f64();
-            let after = ["rehearsal", "stub"].map(used);
-            let refused = journal.posts.iter().filter(|post| !post.is_acknowledged());
-            let requests = f64::from(u32::try_from(journal.posts.len()).unwrap());
-            let orders = f64::from(u32::try_from(journal.shoppers.len()).unwrap());
-            let each = |place: usize| (after[place] - before[place]) * 1e6 / requests;
-            println!(
-                "  {name:<20} {:>9.0} {:>11.0} {:>19.1} {:>5.1}   ({} not acknowledged)",
-                orders / took,
-                requests / took,
-                each(0),
-                each(1),
-                refused.count(),
-            );
-        });
+        let measured = measure(target.clone(), 1, shares.clone());
+        println!("  stub, {name:<22} {}", rehearsal.block_on(measured));
+        // The program's own name and cargo's `--bench` come first.
+        let instance = std::env::args().skip(1).find(|it| !it.starts_with('-'));
+        if let Some(file) = instance {
+            let file = Path::new(&file);
+            let instance = Instance::read(file).unwrap();
+            let mut target = instance.target(file).unwrap();
+            target.client = None;
+            let measured = measure(target, instance.project, shares);
+            println!("  line, {name:<22} {}", rehearsal.block_on(measured));
+        }
     }
+}
+
+/// Sends as fast as it is answered, and tells of it in a row.
+async fn measure(target: Target, project: i64, shares: Shares) -> String {
+    let rate = Rate {
+        orders_per_second: 40_000.0,
+        duration: SPAN,
+        ramp: Duration::ZERO,
+        spikes: Vec::new(),
+    };
+    let mut plan = Plan::new(project, 7, Run::draw(), rate).unwrap();
+    plan.shares = shares;
+    plan.players = 100;
+    // Rests are not what is measured here.
+    plan.time_scale = 1_000_000;
+    let ready = prepare(plan, target, 0).await.unwrap();
+    let live = Live::new(7);
+    let stop = CancellationToken::new();
+    let before = ["rehearsal", "stub"].map(used);
+    let began = Instant::now();
+    let ending = stop.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(SPAN).await;
+        ending.cancel();
+    });
+    let journal = tokio::spawn(async move { ready.play(&live, stop).await });
+    let journal = journal.await.unwrap();
+    let took = began.elapsed().as_secs_f64();
+    let after = ["rehearsal", "stub"].map(used);
+    let count = |number: usize| f64::from(u32::try_from(number).unwrap());
+    let taken = journal.posts.iter().filter(|post| post.is_acknowledged());
+    let begun: BTreeSet<_> = journal.posts.iter().map(|post| post.shopper).collect();
+    let each = |place: usize| (after[place] - before[place]) * 1e6 / count(journal.posts.len());
+    format!(
+        "{:>10.0} {:>15.0} {:>19.1} {:>5.1}",
+        count(begun.len()) / took,
+        count(taken.count()) / took,
+        each(0),
+        each(1),
+    )
 }
 
 /// One `order_paid` with its payment, and the questions before it.
