@@ -3,6 +3,7 @@
 mod moving;
 mod play;
 mod reading;
+mod rehearse;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use crate::demo::Demo;
 pub(crate) use moving::{Backup, DataFile, Epoch, EpochCommand, MigrateTo, Restore};
 pub(crate) use play::{Play, TargetArgs};
 pub(crate) use reading::{Order, Parked, Source};
+pub(crate) use rehearse::Rehearse;
 
 /// Fulfils game-store orders sold through Xsolla: a signed webhook in, an item granted, the
 /// player told.
@@ -61,6 +63,9 @@ pub(crate) enum Command {
     CheckConfig(CheckConfig),
     /// Send a signed scenario to an instance and show live what comes of it.
     Play(Box<Play>),
+    /// Play a sale against an instance: many shoppers, everything that Xsolla does, and what
+    /// their clients see.
+    Rehearse(Box<Rehearse>),
     /// Print the Authorization header of a webhook body, for sending it with curl.
     Sign(Sign),
     /// Print what completes the command line in a shell.

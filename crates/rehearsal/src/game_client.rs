@@ -22,7 +22,7 @@ use crate::purchase::Purchase;
 use crate::target::GameClient;
 
 /// Seconds a player's token is good for.
-const TOKEN_LIFE_S: i64 = 3_600;
+pub(crate) const TOKEN_LIFE_S: i64 = 3_600;
 
 /// One open connection of a player.
 pub(crate) struct Connection {
@@ -182,7 +182,7 @@ impl Connection {
     }
 }
 
-async fn handshake(
+pub(crate) async fn handshake(
     http: &Http,
     base: &str,
 ) -> Result<WebSocketStream<TokioIo<Upgraded>>, ClientError> {

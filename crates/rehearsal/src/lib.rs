@@ -12,23 +12,22 @@ mod game_client;
 mod game_server;
 mod http;
 mod instance;
-mod look_at;
 mod notices;
-mod overrides;
 mod play;
 mod purchase;
-mod report;
-mod scenario;
-mod script;
+mod sale;
 mod sender;
 mod target;
 
 pub use http::{Answer, Http, HttpError};
 pub use instance::{Instance, InstanceError};
-pub use overrides::{Override, OverrideError};
-pub use play::{Pace, play};
+pub use play::{
+    Mismatch, Override, OverrideError, Pace, Report, Scenario, Script, ScriptError, Verdict, Views,
+    play,
+};
 pub use purchase::Purchase;
-pub use report::{Mismatch, Report, Verdict};
-pub use scenario::Scenario;
-pub use script::{Script, ScriptError, Views};
+pub use sale::{
+    Bounds, Lasting, Live, Looked, Moment, Plan, PlanError, Rate, Rehearsal, RehearsalError, Run,
+    Setting, Share, ShareError, Shares, Spike, SpikeError, journal, prepare,
+};
 pub use target::{GameClient, GameServer, Target, Webhook};

@@ -12,9 +12,11 @@ mod order;
 mod parked;
 pub(crate) mod play;
 mod reading;
+mod rehearse;
 mod restore;
 mod serve;
 mod sign;
+mod target;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -44,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::MigrateTo(to) => runtime()?.block_on(migrate_to::run(&to, config)),
         Command::Epoch(epoch) => runtime()?.block_on(epoch::run(&epoch, config)),
         Command::Play(play) => runtime()?.block_on(play::run(&play)),
+        Command::Rehearse(rehearse) => runtime()?.block_on(rehearse::run(&rehearse)),
         Command::Serve(serve) => serve::serve(&serve, config),
         Command::Ingress => serve::roles(&Roles::ingress(), &load(config)?.value),
         Command::Worker(worker) => serve::roles(&Roles::worker(worker.kinds), &load(config)?.value),

@@ -1,0 +1,31 @@
+//! A sale: many shoppers at once, everything that happens to them written down, and a
+//! verdict over what was written.
+//!
+//! Shoppers arrive by themselves, whatever the answers ([`arrivals`]); each one's life and
+//! every body in it follow from the seed ([`life`], [`body`]); what Xsolla does after an
+//! answer is a table ([`rules`]). None of these three knows a clock or a socket. The rest
+//! sends ([`chain`], [`post`]) and listens ([`player`], [`socket`]), and writes what came
+//! into the journal ([`live`]).
+
+mod arrivals;
+mod body;
+mod chain;
+mod chance;
+mod goods;
+pub mod journal;
+mod life;
+mod live;
+mod odd;
+mod plan;
+mod player;
+mod post;
+mod rules;
+mod shares;
+mod socket;
+mod stage;
+
+pub use arrivals::{Rate, Spike, SpikeError};
+pub use live::{Lasting, Live, Looked, Moment};
+pub use plan::{Bounds, Plan, PlanError, Run};
+pub use shares::{Setting, Share, ShareError, Shares};
+pub use stage::{Rehearsal, RehearsalError, prepare};
