@@ -26,5 +26,5 @@ pub use play::{
     play,
 };
 pub use purchase::Purchase;
-pub use sale::journal;
+pub use sale::{findings, journal, oracle, verdict};
 pub use target::{GameClient, GameServer, Target, Webhook};
