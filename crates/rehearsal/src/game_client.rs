@@ -25,7 +25,7 @@ use crate::sale::journal::Row;
 use crate::target::GameClient;
 
 /// Seconds a player's token is good for.
-const TOKEN_LIFE_S: i64 = 3_600;
+pub(crate) const TOKEN_LIFE_S: i64 = 3_600;
 
 /// One open connection of a player.
 pub(crate) struct Connection {
@@ -210,7 +210,7 @@ impl Connection {
     }
 }
 
-async fn handshake(
+pub(crate) async fn handshake(
     http: &Http,
     base: &str,
 ) -> Result<WebSocketStream<TokioIo<Upgraded>>, ClientError> {

@@ -57,6 +57,12 @@ impl GameServer {
             .await
     }
 
+    /// What the instance says of the project, whatever it is.
+    pub(crate) async fn project(&self, http: &Http, project: i64) -> Result<Answer, HttpError> {
+        let path = format!("/v1/projects/{project}");
+        self.call(http, Method::GET, &path, Bytes::new()).await
+    }
+
     pub(crate) async fn inventory(&self, http: &Http, of: &Purchase) -> Result<Held, ApiError> {
         let player = segment(&of.player);
         let path = format!("/v1/projects/{}/players/{player}/inventory", of.project);

@@ -26,5 +26,9 @@ pub use play::{
     play,
 };
 pub use purchase::Purchase;
-pub use sale::{findings, journal, oracle, verdict};
+pub use sale::{
+    Bounds, Lasting, Live, Looked, Moment, Plan, PlanError, Rate, Rehearsal, RehearsalError, Run,
+    Setting, Share, ShareError, Shares, Spike, SpikeError, findings, journal, oracle, prepare,
+    verdict,
+};
 pub use target::{GameClient, GameServer, Target, Webhook};

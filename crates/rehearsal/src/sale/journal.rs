@@ -38,7 +38,8 @@ pub struct Shopper {
     pub lines: Vec<(String, i64)>,
     /// A test purchase: it is told as paid and nothing is granted.
     pub sandbox: bool,
-    /// Registered as an order over the api before anything was sent.
+    /// Registered as an order over the api before anything was sent: the api said so. Where
+    /// it did not answer, the order may be registered all the same.
     pub registered: bool,
     /// How its player follows it.
     pub follows: Follows,
@@ -129,8 +130,16 @@ pub struct Post {
     pub answer: Answer,
 }
 
+impl Post {
+    /// Whether Xsolla takes the answer for a yes.
+    #[must_use]
+    pub const fn is_acknowledged(&self) -> bool {
+        matches!(self.answer, Answer::Code(200 | 201 | 204))
+    }
+}
+
 /// What came back to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
     /// A status code.
     Code(u16),
@@ -160,7 +169,8 @@ pub enum Seen {
     Subscribed {
         /// The epoch of the stream.
         epoch: String,
-        /// The offset of its newest row.
+        /// The position that pushes follow: its newest row, or where the client had been if it
+        /// recovered. What it had missed comes as pushes.
         offset: u64,
         /// The client asked for what it had missed, and the server gave all of it.
         recovered: bool,

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use order::Status;
 
-use crate::sale::journal::{Row, Seen, Sight};
+use crate::sale::journal::{Follows, Row, Seen, Sight};
 
 use super::evidence::{Evidence, Player};
 use super::stream::{Listener, missing_of, wrong_history};
 use super::{Invariant, Judged, Violation};
+
+/// A client that listens so long hears of everything: a hint that was lost is made up for
+/// every half minute.
+const HEARS_WITHIN: Duration = Duration::from_secs(40);
 
 /// What is wrong, and with which order.
 type Wrong = (Option<i64>, String);
@@ -28,6 +32,7 @@ pub(super) fn one_story_is_told(evidence: &Evidence<'_>) -> Judged {
         wrong.extend(polls(of));
         wrong.extend(told.falling());
         wrong.extend(end(evidence, player, of, &told));
+        wrong.extend(unheard(evidence, of));
         examined += of.sights.len() + usize::from(evidence.findings.streams.contains_key(*player));
         // One fault shows in several of these; a person needs it once for each order.
         let mut named = BTreeSet::new();
@@ -243,6 +248,34 @@ fn end(evidence: &Evidence<'_>, player: &str, of: &Player<'_>, told: &Told) -> V
         }
     }
     wrong
+}
+
+/// Orders that came to an end of which nobody heard who had listened for long: they were
+/// followed, and everything about them was taken and worked off, so long before the clients
+/// left.
+fn unheard(evidence: &Evidence<'_>, of: &Player<'_>) -> Vec<Wrong> {
+    let Some(worked_off) = evidence.worked_off(HEARS_WITHIN) else {
+        return Vec::new();
+    };
+    let told = highest(of);
+    let cases = of
+        .cases
+        .iter()
+        .filter_map(|place| evidence.cases.get(*place));
+    let followed = cases.filter(|case| {
+        let is_early = case.posts.iter().all(|post| post.ended < worked_off);
+        is_early && case.shopper.follows != Follows::Nothing && !case.is_doubtful()
+    });
+    followed
+        .filter_map(|case| {
+            let order = case.shopper.purchase.order;
+            let end = case.found.map(|found| found.status);
+            let end = end.filter(|end| matches!(end, Status::Done | Status::Canceled))?;
+            let heard = told.get(&order).map(|told| rank(*told));
+            let what = format!("it was {} and nobody heard it who listened", end.as_str());
+            (heard < Some(rank(Status::Done))).then_some((Some(order), what))
+        })
+        .collect()
 }
 
 /// The highest status of each order that any client was told.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::sale::findings::{Booking, Ended, Findings, Found, Held};
 use crate::sale::journal::{
-    Answer, Fault, Journal, Kind, Notice, Post, Says, Seen, Shopper, Sight,
+    Answer, Fault, Gauge, Journal, Kind, Notice, Post, Says, Seen, Shopper, Sight,
 };
 use crate::sale::oracle::{Arrival, Outcome, outcomes};
 
@@ -152,6 +152,16 @@ impl<'a> Evidence<'a> {
     /// Whether nothing was broken on purpose while the request was under way.
     pub(super) fn is_calm(&self, post: &Post) -> bool {
         is_calm(&self.journal.faults, self.limits.recovery, post)
+    }
+
+    /// The last moment, so long or longer before the end, at which no task was queued; none
+    /// where anything was broken on purpose.
+    pub(super) fn worked_off(&self, before_end: Duration) -> Option<Duration> {
+        let gauges = &self.journal.gauges;
+        let end = gauges.last().map(|gauge| gauge.at)?;
+        let is_empty = |gauge: &&Gauge| gauge.backlog == Some(0) && gauge.at + before_end <= end;
+        let last = gauges.iter().rev().find(is_empty).map(|gauge| gauge.at);
+        last.filter(|_| self.journal.faults.is_empty())
     }
 
     /// A violation of an order.

@@ -3,20 +3,23 @@
 use proptest::prelude::*;
 
 use super::fault;
-use super::model::{CANCELED, OK, PAID, PAYMENT, PAYMENT_OF_ORDER, SEPARATE, World, shopper};
+use super::model::{OK, World, shopper};
 use crate::sale::journal::{Answer, Kind, Notice, Says, Shopper};
 
-const SAYS: [Says; 9] = [
-    PAID,
-    SEPARATE,
-    CANCELED,
-    Says::OrderCanceled { combined: false },
-    PAYMENT,
-    PAYMENT_OF_ORDER,
-    Says::Refund,
-    Says::PartialRefund,
-    Says::Dispute,
-];
+const SAYS: usize = 6;
+
+/// The notices of one order: all of them in one delivery mode.
+fn says(which: usize, combined: bool, names_order: bool) -> Says {
+    match which {
+        0 => Says::OrderPaid { combined },
+        1 => Says::OrderCanceled { combined },
+        2 => Says::Payment { names_order },
+        3 => Says::Refund,
+        4 => Says::PartialRefund,
+        _ => Says::Dispute,
+    }
+}
+
 const KINDS: [Kind; 3] = [Kind::Genuine, Kind::Odd, Kind::Forged];
 const ANSWERS: [Answer; 5] = [
     OK,
@@ -30,37 +33,31 @@ const ANSWERS: [Answer; 5] = [
 type Request = (usize, usize, bool);
 
 fn any_shopper() -> impl Strategy<Value = (Shopper, Vec<Request>)> {
-    let notice = (0..SAYS.len(), 0..KINDS.len()).prop_map(|(says, kind)| Notice {
-        says: SAYS[says],
-        kind: KINDS[kind],
-    });
-    let notices = proptest::collection::vec(notice, 1..6);
-    let order = (
-        1..6_i64,
-        any::<bool>(),
-        any::<bool>(),
-        any::<bool>(),
-        notices,
-    );
+    let notices = proptest::collection::vec((0..SAYS, 0..KINDS.len()), 1..6);
+    let order = (1..6_i64, any::<[bool; 5]>(), notices);
     let requests = proptest::collection::vec((0..6_usize, 0..ANSWERS.len(), any::<bool>()), 0..12);
-    (order, requests).prop_map(
-        |((player, registered, sandbox, conflicts, mut notices), requests)| {
-            if conflicts {
-                // Both say the same but for the items.
-                notices.retain(|notice| notice.says != SEPARATE);
-                for kind in [Kind::Conflicting, Kind::Genuine] {
-                    notices.push(Notice { says: PAID, kind });
-                }
+    (order, requests).prop_map(|((player, flags, notices), requests)| {
+        let [registered, sandbox, conflicts, combined, names_order] = flags;
+        let mut all: Vec<Notice> = notices
+            .into_iter()
+            .map(|(which, kind)| Notice {
+                says: says(which, combined, names_order),
+                kind: KINDS[kind],
+            })
+            .collect();
+        if conflicts {
+            for kind in [Kind::Conflicting, Kind::Genuine] {
+                let says = Says::OrderPaid { combined };
+                all.push(Notice { says, kind });
             }
-            let mut shopper = shopper(player, &notices);
-            shopper.registered = registered;
-            shopper.sandbox = sandbox;
-            let places = notices.len();
-            let requests = requests.into_iter();
-            let requests = requests.map(|(notice, answer, lands)| (notice % places, answer, lands));
-            (shopper, requests.collect())
-        },
-    )
+        }
+        let mut shopper = shopper(player, &all);
+        shopper.registered = registered;
+        shopper.sandbox = sandbox;
+        let requests = requests.into_iter();
+        let requests = requests.map(|(notice, answer, lands)| (notice % all.len(), answer, lands));
+        (shopper, requests.collect())
+    })
 }
 
 proptest! {

@@ -9,7 +9,7 @@ use super::model::{
     CANCELED, EPOCH, OK, PAID, PAYMENT, PAYMENT_OF_ORDER, SEPARATE, World, genuine, shopper,
 };
 use crate::sale::findings::{Ended, Found, Stranger, Unread};
-use crate::sale::journal::{Answer, Kind, Notice, Post, Row, Says, Seen, Sight};
+use crate::sale::journal::{Answer, Gauge, Kind, Notice, Post, Row, Says, Seen, Sight};
 use crate::sale::verdict::Invariant;
 
 const CONFLICTING: Notice = Notice {
@@ -491,6 +491,24 @@ fn i11_all_say_the_same_in_the_end() {
     stream.rows.pop();
     stream.offset -= 1;
     world.breaks(Invariant::I11, 1);
+}
+
+#[test]
+fn i11_who_listens_hears_the_end() {
+    let mut world = evening();
+    world.journal.sights.retain(
+        |sight| !matches!(&sight.seen, Seen::Pushed(row) if row.order == 1 && row.offset > 1),
+    );
+    world.is_clean();
+    for (at, backlog) in [(5, 0), (20, 3), (45, 0)] {
+        world.journal.gauges.push(Gauge {
+            at: Duration::from_secs(at),
+            backlog: Some(backlog),
+        });
+    }
+    world.breaks(Invariant::I11, 1);
+    world.journal.gauges[0].backlog = Some(1);
+    world.is_clean();
 }
 
 #[test]
