@@ -24,6 +24,7 @@ pub mod oracle;
 mod plan;
 mod player;
 mod post;
+pub mod report;
 mod rules;
 mod shares;
 mod socket;
