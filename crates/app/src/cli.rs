@@ -1,6 +1,7 @@
 //! The command line.
 
 mod play;
+mod rehearse;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use task::Lane;
 
 pub(crate) use play::{Play, TargetArgs};
+pub(crate) use rehearse::Rehearse;
 
 /// Fulfils game-store orders sold through Xsolla: a signed webhook in, an item granted, the
 /// player told.
@@ -41,6 +43,9 @@ pub(crate) enum Command {
     CheckConfig(CheckConfig),
     /// Send a signed scenario to an instance and show live what comes of it.
     Play(Box<Play>),
+    /// Play a sale against an instance: many shoppers, everything that Xsolla does, and what
+    /// their clients see.
+    Rehearse(Box<Rehearse>),
     /// Print the Authorization header of a webhook body, for sending it with curl.
     Sign(Sign),
 }

@@ -3,8 +3,10 @@
 mod check_config;
 mod migrate;
 pub(crate) mod play;
+mod rehearse;
 mod serve;
 mod sign;
+mod target;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -26,6 +28,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
         }
         Command::Play(play) => runtime()?.block_on(play::run(&play)),
+        Command::Rehearse(rehearse) => runtime()?.block_on(rehearse::run(&rehearse)),
         Command::Serve(serve) => serve::serve(&serve, config),
         Command::Ingress => serve::roles(&Roles::ingress(), &load(config)?.value),
         Command::Worker(worker) => serve::roles(&Roles::worker(worker.kinds), &load(config)?.value),

@@ -137,9 +137,20 @@ pub(crate) struct Project {
     /// Whose tokens are believed. Without it no player of this project can connect.
     #[serde(default)]
     pub(crate) publisher: Option<publisher::Project>,
+    /// Nobody really buys in this project, so that `grantline rehearse` may play a sale in it:
+    /// thousands of players, orders, cancellations and refunds, which stay in the ledger.
+    #[serde(default)]
+    pub(crate) rehearsal: bool,
 }
 
 impl Project {
+    /// What the api role knows of this project.
+    pub(crate) fn api(&self) -> api::Project {
+        api::Project {
+            rehearsal: self.rehearsal,
+        }
+    }
+
     /// What the ingress role knows of this project.
     pub(crate) fn ingress(&self) -> ingress::Project {
         ingress::Project {

@@ -65,7 +65,7 @@ impl Demo {
             format!("[embedded]\nfile = {}\n\n", quoted(FILE))
         };
         let text = format!(
-            "{stack}[projects.{PROJECT}]\nwebhook_secrets_file = [{}]\n\n\
+            "{stack}[projects.{PROJECT}]\nwebhook_secrets_file = [{}]\nrehearsal = true\n\n\
              [projects.{PROJECT}.publisher]\nalgorithm = \"HS256\"\nsecret_file = {}\n\
              login_project_id = \"{LOGIN_PROJECT}\"\n\n\
              [api]\nlisten = \"127.0.0.1:8082\"\n\n\

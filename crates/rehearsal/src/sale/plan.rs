@@ -65,8 +65,9 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             shoppers: 20_000,
-            requests: 512,
-            sockets: 2_000,
+            // With every connection to the api they fit into 1,024 open files.
+            requests: 256,
+            sockets: 400,
         }
     }
 }
