@@ -59,7 +59,7 @@ fn short(number: f64) -> String {
     if number >= 10_000.0 {
         return format!("{}k", number / 1_000.0);
     }
-    let digits = if number.fract() < 0.001 { 0 } else { 1 };
+    let digits = usize::from(number.fract() >= 0.001);
     format!("{number:.digits$}")
 }
 

@@ -10,7 +10,7 @@ use super::chart::{Chart, Marks, Shape, number_marks, time_marks};
 use super::scale::{Decades, Linear, SIZE, moment_words};
 
 /// The most stretches that time is cut into.
-const MAX_STRETCHES: f64 = 120.0;
+const MAX_STRETCHES: f64 = 80.0;
 /// Bars of a distribution in a power of ten.
 const BINS: u32 = 10;
 /// Faults that still find room for their numbers.
@@ -60,7 +60,7 @@ impl<'a> Timeline<'a> {
         let end = end(journal).max(Duration::from_millis(1));
         let seconds = end.as_secs_f64();
         let steps = [
-            0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+            0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0,
         ];
         let fits = |step: &f64| seconds / step <= MAX_STRETCHES;
         let stretch = steps
