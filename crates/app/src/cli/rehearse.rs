@@ -63,7 +63,7 @@ pub(crate) struct Rehearse {
     /// The most requests under way. What is beyond waits, and its waiting counts.
     #[arg(long, value_name = "NUMBER", default_value_t = Bounds::default().requests)]
     pub(crate) max_requests: usize,
-    /// The most WebSockets. Players beyond poll, as an SDK does that cannot connect.
+    /// The most clients over a WebSocket. Players beyond poll, as an SDK does that cannot connect.
     #[arg(long, value_name = "NUMBER", default_value_t = Bounds::default().sockets)]
     pub(crate) max_sockets: usize,
     /// How long everything accepted may take to end when all is sent.

@@ -43,7 +43,7 @@ impl Life {
                 self.purchase(to, names_order)?;
                 self.user(to)?;
                 self.transaction(to, "payment_date")?;
-                self.details(to, self.cents())?;
+                details(to, self.cents())?;
             }
             Says::Refund => {
                 to.write_str("{\"notification_type\":\"refund\",")?;
@@ -51,7 +51,7 @@ impl Life {
                 self.purchase(to, false)?;
                 self.user(to)?;
                 self.transaction(to, "payment_date")?;
-                self.details(to, self.cents())?;
+                details(to, self.cents())?;
                 to.write_str(REFUND)?;
             }
             Says::PartialRefund => {
@@ -60,7 +60,7 @@ impl Life {
                 self.purchase(to, false)?;
                 self.user(to)?;
                 self.transaction(to, "date")?;
-                self.details(to, self.cents() / 2)?;
+                details(to, self.cents() / 2)?;
                 to.write_str(REFUND)?;
             }
             Says::Dispute => {
@@ -156,16 +156,6 @@ impl Life {
         to.write_str(",\"agreement\":1},")
     }
 
-    fn details(&self, to: &mut String, cents: i64) -> fmt::Result {
-        let (money, payout) = (Money(cents), Money(cents * 9 / 10));
-        write!(
-            to,
-            "\"payment_details\":{{\"payment\":{{\"currency\":\"EUR\",\"amount\":{money}}},\
-             \"payout\":{{\"currency\":\"EUR\",\"amount\":{payout}}},\
-             \"payout_currency_rate\":\"1\"}},"
-        )
-    }
-
     fn order(&self, to: &mut String, kind: &str, items: &[Line]) -> fmt::Result {
         write!(to, "{{\"items\":[")?;
         for (place, line) in items.iter().enumerate() {
@@ -240,13 +230,23 @@ impl Life {
         self.settings(to)?;
         self.purchase(to, false)?;
         self.transaction(to, "payment_date")?;
-        self.details(to, self.cents())?;
+        details(to, self.cents())?;
         if kind == "refund" {
             to.write_str(REFUND)?;
         }
         to.pop();
         to.write_str("},")
     }
+}
+
+fn details(to: &mut String, cents: i64) -> fmt::Result {
+    let (money, payout) = (Money(cents), Money(cents * 9 / 10));
+    write!(
+        to,
+        "\"payment_details\":{{\"payment\":{{\"currency\":\"EUR\",\"amount\":{money}}},\
+         \"payout\":{{\"currency\":\"EUR\",\"amount\":{payout}}},\
+         \"payout_currency_rate\":\"1\"}},"
+    )
 }
 
 const REFUND: &str =

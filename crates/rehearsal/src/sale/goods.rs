@@ -31,8 +31,10 @@ const GOODS: [(&str, &str, i64); 8] = [
     ("com.example.crystals", CURRENCY, 1),
 ];
 
-/// Heading, cents and contents.
-const BUNDLES: [(&str, i64, [(&str, &str, i64); 2]); 2] = [
+/// Heading, cents and contents, each with its type and quantity.
+type Bundle = (&'static str, i64, [(&'static str, &'static str, i64); 2]);
+
+const BUNDLES: [Bundle; 2] = [
     (
         "com.example.starter_chest",
         698,

@@ -55,7 +55,7 @@ pub struct Moment {
     pub shoppers: usize,
     /// Requests without an answer yet.
     pub requests: usize,
-    /// Clients on WebSockets.
+    /// Open connections of players' clients.
     pub sockets: usize,
     /// Tasks that are queued in the instance, as it last said.
     pub backlog: Option<u64>,

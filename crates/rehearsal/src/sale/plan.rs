@@ -56,7 +56,7 @@ pub struct Bounds {
     pub shoppers: usize,
     /// Requests that wait for an answer.
     pub requests: usize,
-    /// Clients on WebSockets; a purchase beyond it is polled, as an SDK does that cannot
+    /// Clients over a WebSocket; a purchase beyond it is polled, as an SDK does that cannot
     /// connect.
     pub sockets: usize,
 }

@@ -95,12 +95,12 @@ async fn tell(live: &Live) -> io::Result<()> {
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        let line = progress::line(&live.moment(&mut looked));
+        let told = progress::line(&live.moment(&mut looked));
         if is_terminal {
             // Back to the beginning, and nothing of a longer line stays.
-            write!(io::stderr(), "\r{line}\x1b[K")?;
+            write!(io::stderr(), "\r{told}\x1b[K")?;
         } else {
-            writeln!(io::stderr(), "{line}")?;
+            writeln!(io::stderr(), "{told}")?;
         }
     }
 }

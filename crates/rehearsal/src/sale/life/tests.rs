@@ -82,8 +82,7 @@ proptest! {
             };
             let its_kind = read.kind();
             prop_assert_eq!(its_kind.as_str(), kind);
-            match read {
-                Read::OrderPaid(paid) => {
+            if let Read::OrderPaid(paid) = &read {
                     prop_assert_eq!(paid.order.id.get(), *order);
                     prop_assert_eq!(paid.player.as_str(), player);
                     prop_assert_eq!(paid.is_sandbox(), life.shopper.sandbox);
@@ -94,14 +93,12 @@ proptest! {
                     let is_true = matches!(notice.kind, Kind::Genuine | Kind::Odd);
                     prop_assert_eq!(listed == life.shopper.lines, is_true);
                 }
-                Read::Payment(payment) => {
+            if let Read::Payment(payment) = &read {
                     prop_assert_eq!(payment.transaction.id.get(), *transaction);
                     let named = notice.says == Says::Payment { names_order: true };
                     prop_assert_eq!(payment.order.map(order::OrderId::get), named.then_some(*order));
                     prop_assert_eq!(payment.transaction.dry_run, life.shopper.sandbox);
                 }
-                _ => {}
-            }
         }
     }
 
@@ -151,7 +148,7 @@ proptest! {
                 && matches!(notice.kind, Kind::Genuine | Kind::Odd)
         });
         prop_assert!(conflict.is_none_or(|conflict| told.is_some_and(|told| told < conflict)));
-        prop_assert!(notices.len() <= usize::from(u8::MAX));
+        prop_assert!(u8::try_from(notices.len()).is_ok());
     }
 }
 
