@@ -308,10 +308,6 @@ pub(super) fn the_first_of_two_counts(evidence: &Evidence<'_>) -> Judged {
             continue;
         };
         examined += 1;
-        if found.conflicts.is_empty() {
-            let what = "two notices of one name with other items, and no conflict written down";
-            violations.push(evidence.of_order(Invariant::I7, case, what));
-        }
         let mut bought = case.shopper.lines.clone();
         bought.sort();
         let other = found.booked("grant").find(|grant| {
@@ -319,11 +315,15 @@ pub(super) fn the_first_of_two_counts(evidence: &Evidence<'_>) -> Judged {
             lines.sort();
             lines != bought
         });
-        if let Some(grant) = other.filter(|_| was_done_before_the_other(evidence, case)) {
+        let other = other.filter(|_| was_done_before_the_other(evidence, case));
+        if let Some(grant) = other {
             let what = format!(
-                "the first notice had been granted, and it counts {} of the second",
+                "the first notice had been granted, and {} of the second count",
                 lines_words(&grant.lines)
             );
+            violations.push(evidence.of_order(Invariant::I7, case, what));
+        } else if found.conflicts.is_empty() {
+            let what = "two notices of one name with other items, and no conflict written down";
             violations.push(evidence.of_order(Invariant::I7, case, what));
         }
     }

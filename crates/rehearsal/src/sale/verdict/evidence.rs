@@ -370,8 +370,15 @@ impl<'a> Case<'a> {
                 ),
             });
         }
-        let own = sights.iter().filter_map(|sight| sight.moment_of(order));
-        moments.extend(own);
+        // Of a client that was told of it the connection's fate counts as well.
+        let told = sights.iter().filter(|sight| sight.is_of(order));
+        let told: BTreeSet<u32> = told.map(|sight| sight.client).collect();
+        let own = sights.iter().filter(|sight| {
+            let is_of_connection =
+                matches!(sight.seen, Seen::Subscribed { .. } | Seen::Closed { .. });
+            sight.is_of(order) || (is_of_connection && told.contains(&sight.client))
+        });
+        moments.extend(own.map(|sight| sight.moment_of(order)));
         moments.sort_by_key(|moment| moment.at);
         moments
     }
@@ -489,27 +496,32 @@ impl Sight {
         }
     }
 
-    /// The moment, where it is about the order or about the connection.
-    fn moment_of(&self, order: i64) -> Option<Moment> {
+    fn is_of(&self, order: i64) -> bool {
         match &self.seen {
-            Seen::Pushed(row) if row.order != order => None,
-            Seen::Polled { order: of, .. } if *of != order => None,
-            Seen::History { offset, rows, .. } => {
-                let own: Vec<String> = rows
-                    .iter()
-                    .filter(|row| row.order == order)
-                    .map(|row| format!("{} ({})", row.status.as_str(), row.offset))
-                    .collect();
-                let own = own.join(", ");
-                Some(Moment {
-                    at: self.at,
-                    what: format!("client {}: history up to {offset}: {own}", self.client),
-                })
-            }
-            Seen::Subscribed { .. }
-            | Seen::Pushed(_)
-            | Seen::Polled { .. }
-            | Seen::Closed { .. } => Some(self.moment()),
+            Seen::Pushed(row) => row.order == order,
+            Seen::Polled { order: of, .. } => *of == order,
+            Seen::History { rows, .. } => rows.iter().any(|row| row.order == order),
+            Seen::Subscribed { .. } | Seen::Closed { .. } => false,
+        }
+    }
+
+    /// The moment, with what a history says of this order alone.
+    fn moment_of(&self, order: i64) -> Moment {
+        let Seen::History { offset, rows, .. } = &self.seen else {
+            return self.moment();
+        };
+        let own: Vec<String> = rows
+            .iter()
+            .filter(|row| row.order == order)
+            .map(|row| format!("{} ({})", row.status.as_str(), row.offset))
+            .collect();
+        Moment {
+            at: self.at,
+            what: format!(
+                "client {}: history up to {offset}: {}",
+                self.client,
+                own.join(", ")
+            ),
         }
     }
 }
