@@ -8,7 +8,8 @@ use crate::sale::findings::{Booking, Found, Held};
 use crate::sale::journal::{Answer, Kind, Notice, Post, Row, Says, Seen};
 use crate::sale::oracle::Arrival;
 
-use super::evidence::{Case, Evidence, held_words, line_words};
+use super::evidence::{Case, Evidence};
+use super::story::{held_words, line_words};
 use super::{Invariant, Judged};
 
 impl Case<'_> {

@@ -11,6 +11,7 @@ mod clients;
 mod effects;
 mod ends;
 mod evidence;
+mod story;
 mod stream;
 #[cfg(test)]
 mod tests;
