@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use order::Status;
+use order::{Facts, Status};
 
 use super::fault;
 use super::model::{
@@ -158,6 +158,26 @@ fn i4_an_order_ends_where_the_oracle_says() {
 
     let mut world = evening();
     found(&mut world, 1).bookings[0].player = "player-2".to_owned();
+    world.breaks(Invariant::I4, 1);
+}
+
+#[test]
+fn i4_a_notice_that_ended_had_its_effect() {
+    let mut world = evening();
+    let order = found(&mut world, 1);
+    order.facts = Facts {
+        created: true,
+        ..Facts::default()
+    };
+    order.status = Status::New;
+    order.bookings.clear();
+    world.findings.polls.insert(1, Some(Status::New));
+    world.findings.holdings.remove("player-1");
+    world.findings.streams.remove("player-1");
+    world
+        .journal
+        .sights
+        .retain(|sight| sight.player != "player-1");
     world.breaks(Invariant::I4, 1);
 }
 
