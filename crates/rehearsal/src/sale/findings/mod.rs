@@ -44,7 +44,7 @@ pub struct Findings {
 /// How the drain went.
 #[derive(Clone, Debug, Default)]
 pub struct Drain {
-    /// Until every accepted notice had ended, or we gave up.
+    /// Until every accepted notice was found to have ended, asking included, or we gave up.
     pub took: Duration,
     /// Orders with an accepted notice that had not ended when we gave up.
     pub waiting: Vec<i64>,

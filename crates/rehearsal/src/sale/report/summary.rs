@@ -54,7 +54,7 @@ pub struct Summary {
     pub conflicts: usize,
     /// What was broken on purpose.
     pub faults: usize,
-    /// Until everything accepted had ended.
+    /// Until everything accepted was found to have ended.
     pub drain: Duration,
     /// Orders that were still waited for when we gave up.
     pub undrained: usize,

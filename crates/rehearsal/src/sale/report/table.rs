@@ -133,7 +133,7 @@ impl Table {
         self.row("conflicts written down", summary.conflicts, "");
         let drain = spoken(summary.drain);
         let drained = if summary.undrained == 0 {
-            format!("everything had ended after {drain}")
+            format!("everything had ended within {drain}")
         } else {
             format!("given up after {drain}")
         };

@@ -1,6 +1,7 @@
 //! What happened to an order or a player, told to a person.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::sale::findings::{Ended, Held};
 use crate::sale::journal::{Answer, Kind, Notice, Says, Seen, Sight};
@@ -10,6 +11,8 @@ use super::evidence::Case;
 
 /// The most lines shown of a history; the first and the last ones are.
 const MAX_MOMENTS: usize = 60;
+/// A request that left so long after it was due is said to be late.
+const LATE: Duration = Duration::from_millis(50);
 
 impl Notice {
     /// What a person calls it.
@@ -60,10 +63,16 @@ impl Case<'_> {
         for post in &self.posts {
             let notice = self.notice(post).map(Notice::words).unwrap_or_default();
             let took = post.ended.saturating_sub(post.sent);
+            let late = post.sent.saturating_sub(post.due);
+            let late = if late < LATE {
+                String::new()
+            } else {
+                format!(", left {:.2} s late", late.as_secs_f64())
+            };
             moments.push(Moment {
                 at: post.sent,
                 what: format!(
-                    "sent {notice} (attempt {}): {} after {:.1} ms",
+                    "sent {notice} (attempt {}{late}): {} after {:.1} ms",
                     post.attempt,
                     post.answer.words(),
                     took.as_secs_f64() * 1e3

@@ -119,7 +119,7 @@ fn figures(page: &mut Page, summary: &Summary) {
             format!("{} taken back", thousands(summary.revoked)),
         ),
         (
-            "Drained",
+            "Drained within",
             spoken(summary.drain),
             match summary.undrained {
                 0 => "everything had ended".to_owned(),
