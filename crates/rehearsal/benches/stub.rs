@@ -146,11 +146,11 @@ async fn measure(target: Target, project: i64, shares: Shares) -> String {
     let after = ["rehearsal", "stub"].map(used);
     let count = |number: usize| f64::from(u32::try_from(number).unwrap());
     let taken = journal.posts.iter().filter(|post| post.is_acknowledged());
-    let begun: BTreeSet<_> = journal.posts.iter().map(|post| post.shopper).collect();
+    let shoppers: BTreeSet<_> = journal.posts.iter().map(|post| post.shopper).collect();
     let each = |place: usize| (after[place] - before[place]) * 1e6 / count(journal.posts.len());
     format!(
         "{:>10.0} {:>15.0} {:>19.1} {:>5.1}",
-        count(begun.len()) / took,
+        count(shoppers.len()) / took,
         count(taken.count()) / took,
         each(0),
         each(1),

@@ -146,6 +146,7 @@ pub(crate) fn plan(orders_per_second: f64, shares: &[&str]) -> Plan {
     let settings: Vec<_> = shares.iter().map(|it| it.parse().unwrap()).collect();
     plan.shares = Shares::none().with(&settings).unwrap();
     plan.time_scale = 60_000;
+    plan.answer_limit = NEVER;
     plan
 }
 
