@@ -8,7 +8,7 @@ use super::evidence::{Case, Evidence};
 use super::{Invariant, Judged};
 
 /// The most orders named for answers that did not come in time.
-const MAX_NAMED: usize = 20;
+const MAX_NAMED: usize = 5;
 
 /// I9: nothing that is well signed is refused, whatever is broken: Xsolla takes a 4xx for the
 /// last word and may give the money back. A question is answered with the truth.

@@ -13,8 +13,9 @@ use super::{Summary, sentence, spoken, thousands};
 use page::Page;
 
 const STYLE: &str = include_str!("style.css");
-/// Violations that are shown with their histories.
+/// Violations that are shown with their histories, and how many of them at once.
 const MAX_SHOWN: usize = 50;
+const MAX_FIRST: usize = 5;
 /// Faults that are listed.
 const MAX_FAULTS: usize = 200;
 
@@ -138,18 +139,28 @@ fn figures(page: &mut Page, summary: &Summary) {
 }
 
 fn violations(page: &mut Page, verdict: &Verdict) {
+    let shown = verdict.violations.get(..MAX_SHOWN);
+    let shown = shown.unwrap_or(&verdict.violations);
+    let (first, more) = shown.split_at(shown.len().min(MAX_FIRST));
     page.raw("<section><h2>What is wrong</h2><div class=\"violations\">");
-    for (place, violation) in verdict.violations.iter().take(MAX_SHOWN).enumerate() {
+    for (place, violation) in first.iter().enumerate() {
         one_violation(page, violation, place == 0);
     }
-    page.raw("</div>");
-    let more = verdict.violations.len().saturating_sub(MAX_SHOWN);
-    if more > 0 {
-        page.raw("<p>And ")
-            .text(thousands(more))
-            .raw(" more: the JSON report has all.</p>");
+    if !more.is_empty() {
+        page.raw("<details class=\"more\"><summary>");
+        page.text(thousands(verdict.violations.len() - first.len()));
+        page.raw(" more</summary>");
+        for violation in more {
+            one_violation(page, violation, false);
+        }
+        let unshown = verdict.violations.len() - shown.len();
+        if unshown > 0 {
+            page.raw("<p>And ").text(thousands(unshown));
+            page.raw(" that only the JSON report has.</p>");
+        }
+        page.raw("</details>");
     }
-    page.raw("</section>");
+    page.raw("</div></section>");
 }
 
 fn one_violation(page: &mut Page, violation: &Violation, is_open: bool) {
