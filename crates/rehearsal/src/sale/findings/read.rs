@@ -2,6 +2,7 @@
 //! every order and every player.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -27,6 +28,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How often a player's orders and inventory are read until two readings agree, where
 /// something may still be under way of which nobody knows.
 const READINGS: usize = 20;
+/// So many questions without an answer, each asked for as long as the deadline says, and
+/// nothing more is asked.
+const FAILURES: usize = 50;
 /// How many players ask for an order that is not theirs.
 const STRANGERS: usize = 50;
 
@@ -52,8 +56,10 @@ pub enum ReadError {
 enum Unanswered {
     #[error(transparent)]
     Http(#[from] HttpError),
-    #[error("answered {0}")]
-    Refused(String),
+    #[error("answered {1}")]
+    Refused(StatusCode, String),
+    #[error("not asked for any more, for {FAILURES} other questions had no answer")]
+    GivenUp,
     #[error("the answer is not what was asked for: {0}")]
     Unreadable(#[from] serde_json::Error),
     #[error(transparent)]
@@ -67,6 +73,8 @@ struct Reader<'a> {
     cases: Cases<'a>,
     unix_now: i64,
     deadline: Deadline,
+    /// Questions without an answer.
+    failures: AtomicUsize,
 }
 
 /// Everything the api says about one order.
@@ -99,6 +107,7 @@ impl Findings {
             cases: Cases::new(journal),
             unix_now,
             deadline,
+            failures: AtomicUsize::new(0),
         };
         let mut findings = Self::default();
         reader.drain(&mut findings).await;
@@ -374,7 +383,7 @@ impl Reader<'_> {
             let status = body["status"].as_str().and_then(Status::from_name);
             match status {
                 Some(status) if answer.status.is_success() => Ok(Some(status)),
-                _ => Err(Unanswered::Refused(answer.summary())),
+                _ => Err(Unanswered::Refused(answer.status, answer.summary())),
             }
         })
         .await
@@ -391,7 +400,8 @@ impl Reader<'_> {
                 return Ok(None);
             }
             if !answer.status.is_success() {
-                return Err(Unanswered::Refused(format!("{path}: {}", answer.summary())));
+                let said = format!("{path}: {}", answer.summary());
+                return Err(Unanswered::Refused(answer.status, said));
             }
             Ok(Some(serde_json::from_slice(&answer.body)?))
         })
@@ -405,13 +415,29 @@ impl Reader<'_> {
         ask: impl AsyncFn() -> Result<T, Unanswered>,
     ) -> Result<T, Unanswered> {
         let began = Instant::now();
-        loop {
+        while self.failures.load(Ordering::Relaxed) < FAILURES {
             match ask().await {
-                Err(_) if began.elapsed() < self.deadline.answer => {
+                Err(error) if error.may_pass() && began.elapsed() < self.deadline.answer => {
                     tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => {
+                    self.failures.fetch_add(1, Ordering::Relaxed);
+                    return Err(error);
                 }
                 answer => return answer,
             }
+        }
+        Err(Unanswered::GivenUp)
+    }
+}
+
+impl Unanswered {
+    /// Whether asking again may help. It does not against a key without the right.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Http(_) | Self::Client(_) => true,
+            Self::Refused(status, _) => status.is_server_error(),
+            Self::Unreadable(_) | Self::GivenUp => false,
         }
     }
 }
