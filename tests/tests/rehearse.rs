@@ -73,7 +73,17 @@ impl Line {
     fn rehearse(&self, arguments: &[&str]) -> Command {
         let mut rehearse = Command::new(tests::fresh_binary());
         rehearse
-            .args(["rehearse", "--time-scale", "3000", "--instance"])
+            // How fast it is here says nothing.
+            .args([
+                "rehearse",
+                "--timeout",
+                "3m",
+                "--p99",
+                "3m",
+                "--drain",
+                "3m",
+            ])
+            .args(["--time-scale", "3000", "--instance"])
             .arg(self.instance())
             .args(arguments)
             .stdin(Stdio::null())
@@ -168,7 +178,12 @@ async fn the_verdict_is_clean_and_finds_a_lie(line: &Line, mut journal: Journal)
         let findings = Findings::read(journal, &target, &http, deadline, now)
             .await
             .unwrap();
-        Verdict::judge(journal, &findings, &Limits::default())
+        // How fast it is here says nothing.
+        let limits = Limits {
+            answer_p99: PATIENCE,
+            ..Limits::default()
+        };
+        Verdict::judge(journal, &findings, &limits)
     };
     let verdict = judge(&journal, PATIENCE).await;
     assert!(verdict.is_clean(), "{:#?}", verdict.violations);
@@ -335,7 +350,10 @@ async fn the_command_rehearses_the_demo_and_can_be_repeated() {
         "--share",
         "refund=20%,odd=5%",
     ];
-    let first = ended(&mut line.rehearse(&arguments)).await;
+    let page = line.folder.join("report.html");
+    let first = ended(line.rehearse(&arguments).arg("--html").arg(&page)).await;
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("<h1>Clean</h1>"), "{page}");
     assert_eq!(first.status.code(), Some(0), "{}", said(&first.stderr));
     assert_eq!(said(&first.stderr), "", "nothing but the outcome");
     let outcome: Value = serde_json::from_slice(&first.stdout).unwrap();

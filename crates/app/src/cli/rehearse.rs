@@ -69,6 +69,9 @@ pub(crate) struct Rehearse {
     /// How long everything accepted may take to end when all is sent.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub(crate) drain: Duration,
+    /// What 99 of 100 answers have to come within.
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
+    pub(crate) p99: Duration,
     /// Print nothing but the report, as JSON.
     #[arg(long)]
     pub(crate) json: bool,

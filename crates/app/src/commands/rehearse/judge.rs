@@ -40,7 +40,11 @@ pub(super) async fn judge(
     };
     let unix_now = task::now().unix_timestamp();
     let findings = Findings::read(journal, target, &http, deadline, unix_now).await?;
-    let verdict = Verdict::judge(journal, &findings, &Limits::default());
+    let limits = Limits {
+        answer_p99: args.p99,
+        ..Limits::default()
+    };
+    let verdict = Verdict::judge(journal, &findings, &limits);
     let report = Report::new(journal, &findings, &verdict);
     if let Some(path) = &args.html {
         fs::write(path, report.html())
