@@ -45,7 +45,7 @@ pub enum Invariant {
 }
 
 /// What a run is measured by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// 99 of 100 answers come faster while nothing is broken on purpose.
     pub answer_p99: Duration,
@@ -99,6 +99,8 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// Everything that is wrong, by invariant.
     pub violations: Vec<Violation>,
+    /// What it was measured by.
+    pub limits: Limits,
 }
 
 impl Invariant {
@@ -192,6 +194,7 @@ impl Verdict {
         let mut verdict = Self {
             checks: Vec::new(),
             violations: Vec::new(),
+            limits: *limits,
         };
         for invariant in Invariant::ALL {
             let (examined, violations) = checker(invariant)(&evidence);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::sale::journal::{Answer, Journal, Kind, Post, Says};
 use crate::sale::report::summary::{acknowledgements, end, notice_of, quantile, told_done};
 use crate::sale::report::{Quantiles, spoken, thousands};
+use crate::sale::verdict::Limits;
 
 use super::chart::{Chart, Marks, Shape, number_marks, time_marks};
 use super::scale::{Decades, Linear, SIZE, moment_words};
@@ -15,8 +16,6 @@ const MAX_STRETCHES: f64 = 80.0;
 const BINS: u32 = 10;
 /// Faults that still find room for their numbers.
 const MAX_NUMBERED: usize = 30;
-/// What 99 of 100 answers stay below.
-const LIMIT: Duration = Duration::from_secs(3);
 
 /// The rehearsal's time, cut into stretches.
 struct Timeline<'a> {
@@ -28,10 +27,10 @@ struct Timeline<'a> {
 }
 
 /// All charts, in the order in which they are read.
-pub(super) fn all(journal: &Journal) -> Vec<Chart> {
+pub(super) fn all(journal: &Journal, limits: &Limits) -> Vec<Chart> {
     let time = Timeline::of(journal);
     let mut charts = vec![
-        time.latency(),
+        time.latency(limits.answer_p99),
         distribution(
             "How long an acknowledgement took",
             acknowledgements(journal)
@@ -134,7 +133,7 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    fn latency(&self) -> Chart {
+    fn latency(&self, limit: Duration) -> Chart {
         let mut waits: Vec<Vec<Duration>> = vec![Vec::new(); self.stretches];
         for (due, waited) in acknowledgements(self.journal) {
             waits[self.stretch_of(due)].push(waited);
@@ -187,11 +186,10 @@ impl<'a> Timeline<'a> {
             Shape::Line("p99", slow),
             Shape::Line("p50", median),
         ];
-        if axis.contains(LIMIT) {
-            let words = "limit of p99: 3 s".to_owned();
-            chart
-                .shapes
-                .push(Shape::Level("limit", axis.at(LIMIT), words));
+        if axis.contains(limit) {
+            let words = format!("limit of p99: {}", spoken(limit));
+            let level = Shape::Level("limit", axis.at(limit), words);
+            chart.shapes.push(level);
         }
         chart
     }

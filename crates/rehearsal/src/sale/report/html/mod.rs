@@ -46,7 +46,7 @@ pub(super) fn write(summary: &Summary, journal: &Journal, verdict: &Verdict) -> 
         violations(&mut page, verdict);
     }
     page.raw("<section class=\"charts\">");
-    for chart in charts::all(journal) {
+    for chart in charts::all(journal, &verdict.limits) {
         chart.write(&mut page);
     }
     page.raw("</section>");
