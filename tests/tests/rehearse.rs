@@ -7,7 +7,9 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use order::Status;
-use rehearsal::journal::{Answer, Follows, Journal, Kind, Row, Says, Seen, Shopper};
+use rehearsal::findings::{Deadline, Findings};
+use rehearsal::journal::{Answer, Follows, Journal, Kind, Notice, Row, Says, Seen, Shopper};
+use rehearsal::verdict::{Invariant, Limits, Verdict};
 use rehearsal::{Http, Instance, Live, Plan, Rate, Run, Shares, Target, prepare};
 use serde_json::Value;
 use testkit::Folder;
@@ -71,7 +73,17 @@ impl Line {
     fn rehearse(&self, arguments: &[&str]) -> Command {
         let mut rehearse = Command::new(tests::fresh_binary());
         rehearse
-            .args(["rehearse", "--time-scale", "3000", "--instance"])
+            // How fast it is here says nothing.
+            .args([
+                "rehearse",
+                "--timeout",
+                "3m",
+                "--p99",
+                "3m",
+                "--drain",
+                "3m",
+            ])
+            .args(["--time-scale", "3000", "--instance"])
             .arg(self.instance())
             .args(arguments)
             .stdin(Stdio::null())
@@ -147,6 +159,72 @@ async fn a_sale_on_one_file_is_taken_whole_and_followed_by_its_players() {
     players_saw_it(&journal);
     assert!(journal.gauges.iter().any(|gauge| gauge.backlog.is_some()));
     every_body_is_taken_again(&line, &plan, &journal).await;
+    the_verdict_is_clean_and_finds_a_lie(&line, journal).await;
+}
+
+async fn the_verdict_is_clean_and_finds_a_lie(line: &Line, mut journal: Journal) {
+    let target = line.target();
+    let urls = [
+        &target.server.as_ref().unwrap().url,
+        &target.client.as_ref().unwrap().url,
+    ];
+    let http = Http::new(urls.into_iter().map(String::as_str), PATIENCE).unwrap();
+    let judge = async |journal: &Journal, drain| {
+        let deadline = Deadline {
+            drain,
+            answer: PATIENCE,
+        };
+        let now = task::now().unix_timestamp();
+        let findings = Findings::read(journal, &target, &http, deadline, now)
+            .await
+            .unwrap();
+        // How fast it is here says nothing.
+        let limits = Limits {
+            answer_p99: PATIENCE,
+            ..Limits::default()
+        };
+        Verdict::judge(journal, &findings, &limits)
+    };
+    let verdict = judge(&journal, PATIENCE).await;
+    assert!(verdict.is_clean(), "{:#?}", verdict.violations);
+    let untested: Vec<Invariant> = verdict
+        .checks
+        .iter()
+        .filter(|check| check.examined == 0)
+        .map(|check| check.invariant)
+        .collect();
+    assert_eq!(
+        untested,
+        [Invariant::I8, Invariant::I14],
+        "no faults, nothing parked"
+    );
+    // Somebody who says that a notice was taken which never came, and another bought less
+    // than was granted.
+    let is_paid = |shopper: &&mut Shopper| {
+        !shopper.sandbox
+            && shopper.notices.iter().all(|it| it.kind == Kind::Genuine)
+            && ends_final(shopper)
+    };
+    let richer = journal.shoppers.iter_mut().find(is_paid).unwrap();
+    richer.lines[0].1 -= 1;
+    let richer = richer.purchase.order;
+    let mut lost = journal.shoppers[0].clone();
+    lost.purchase.order = 999_999_937;
+    lost.notices = vec![Notice {
+        says: Says::OrderPaid { combined: true },
+        kind: Kind::Genuine,
+    }];
+    let shopper = u32::try_from(journal.shoppers.len()).unwrap();
+    let mut post = journal.posts[0];
+    (post.shopper, post.notice, post.answer) = (shopper, 0, Answer::Code(204));
+    journal.shoppers.push(lost);
+    journal.posts.push(post);
+    let verdict = judge(&journal, Duration::ZERO).await;
+    for (invariant, order) in [(Invariant::I1, 999_999_937), (Invariant::I4, richer)] {
+        let mut named = verdict.violations.iter();
+        let named = named.any(|it| it.invariant == invariant && it.order == Some(order));
+        assert!(named, "{invariant:?} {order}: {:#?}", verdict.violations);
+    }
 }
 
 /// Whatever Xsolla sent, and nothing that somebody else signed.
@@ -272,7 +350,10 @@ async fn the_command_rehearses_the_demo_and_can_be_repeated() {
         "--share",
         "refund=20%,odd=5%",
     ];
-    let first = ended(&mut line.rehearse(&arguments)).await;
+    let page = line.folder.join("report.html");
+    let first = ended(line.rehearse(&arguments).arg("--html").arg(&page)).await;
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("<h1>Clean</h1>"), "{page}");
     assert_eq!(first.status.code(), Some(0), "{}", said(&first.stderr));
     assert_eq!(said(&first.stderr), "", "nothing but the outcome");
     let outcome: Value = serde_json::from_slice(&first.stdout).unwrap();
@@ -280,7 +361,9 @@ async fn the_command_rehearses_the_demo_and_can_be_repeated() {
     let again = [&arguments[..], &["--seed", &seed]].concat();
     let second = ended(&mut line.rehearse(&again)).await;
     let repeated: Value = serde_json::from_slice(&second.stdout).unwrap();
-    assert_eq!(repeated["shoppers"], outcome["shoppers"]);
+    assert_eq!(outcome["verdict"], "clean", "{outcome}");
+    assert!(outcome["played"]["orders"].as_u64() > Some(20), "{outcome}");
+    assert_eq!(repeated["played"]["orders"], outcome["played"]["orders"]);
     assert_ne!(repeated["run"], outcome["run"], "ids of its own");
 }
 
@@ -315,7 +398,7 @@ async fn an_interrupted_rehearsal_still_says_what_came() {
     let output = output.expect("it ends in time").unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(
-        said(&output.stdout).contains(" shoppers, "),
+        said(&output.stdout).contains("CLEAN"),
         "{}",
         said(&output.stdout)
     );

@@ -146,7 +146,7 @@ fn order_path(of: &Purchase) -> String {
 }
 
 /// A text as one segment of a path.
-fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     use std::fmt::Write as _;
     let mut written = String::new();
     for byte in text.bytes() {

@@ -5,6 +5,10 @@
 //! without any I/O; [`play()`] does the steps against a [`Target`] and reports each as it
 //! ends. What the target does not let us see (no client, no api) is not in the script.
 //!
+//! A whole sale is [`prepare`]d by a [`Plan`] and played; what happened stands in a
+//! [`journal::Journal`]. [`findings::Findings`] are what the instance says in the end, and
+//! [`verdict::Verdict`] whether that can have come of it; a [`report::Report`] tells people.
+//!
 //! Who has a play of their own in mind sends, asks and makes tokens with the parts of a
 //! [`Target`], over an [`Http`].
 
@@ -28,6 +32,7 @@ pub use play::{
 pub use purchase::Purchase;
 pub use sale::{
     Bounds, Lasting, Live, Looked, Moment, Plan, PlanError, Rate, Rehearsal, RehearsalError, Run,
-    Setting, Share, ShareError, Shares, Spike, SpikeError, journal, prepare,
+    Setting, Share, ShareError, Shares, Spike, SpikeError, findings, journal, oracle, prepare,
+    report, verdict,
 };
 pub use target::{GameClient, GameServer, Target, Webhook};

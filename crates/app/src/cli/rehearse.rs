@@ -1,5 +1,6 @@
 //! The arguments of `grantline rehearse`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -7,7 +8,8 @@ use rehearsal::{Bounds, Plan, Run, Setting, Shares, Spike};
 
 use super::play::{TargetArgs, duration};
 
-/// Only against a project that is marked `rehearsal = true`, as the demo project is.
+/// Only against a project that is marked `rehearsal = true`, as the demo project is. Ends with
+/// 1 if anything of what must hold did not.
 #[derive(Debug, Args)]
 #[command(after_help = shares())]
 pub(crate) struct Rehearse {
@@ -64,9 +66,18 @@ pub(crate) struct Rehearse {
     /// The most clients over a WebSocket. Players beyond poll, as an SDK does that cannot connect.
     #[arg(long, value_name = "NUMBER", default_value_t = Bounds::default().sockets)]
     pub(crate) max_sockets: usize,
-    /// Print nothing but the outcome, as JSON.
+    /// How long everything accepted may take to end when all is sent.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(crate) drain: Duration,
+    /// What 99 of 100 answers have to come within.
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
+    pub(crate) p99: Duration,
+    /// Print nothing but the report, as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write the report as a page as well: one file, with charts.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 }

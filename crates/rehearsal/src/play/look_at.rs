@@ -109,6 +109,7 @@ pub(crate) fn client(error: &ClientError) -> String {
         | ClientError::Gone
         | ClientError::WebSocket(_)
         | ClientError::NoJson(_)
+        | ClientError::NoRow(_)
         | ClientError::Silent(_) => "the publisher's log",
     };
     text.to_owned()

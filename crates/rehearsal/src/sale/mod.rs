@@ -6,23 +6,30 @@
 //! answer is a table ([`rules`]). None of these three knows a clock or a socket. The rest
 //! sends ([`chain`], [`post`]) and listens ([`player`], [`socket`]), and writes what came
 //! into the journal ([`live`]).
+//!
+//! When it is over, the instance is asked what it holds ([`findings`]), and [`verdict`] says
+//! whether that can have come of what was sent ([`oracle`]).
 
 mod arrivals;
 mod body;
 mod chain;
 mod chance;
+pub mod findings;
 mod goods;
 pub mod journal;
 mod life;
 mod live;
 mod odd;
+pub mod oracle;
 mod plan;
 mod player;
 mod post;
+pub mod report;
 mod rules;
 mod shares;
 mod socket;
 mod stage;
+pub mod verdict;
 
 pub use arrivals::{Rate, Spike, SpikeError};
 pub use live::{Lasting, Live, Looked, Moment};

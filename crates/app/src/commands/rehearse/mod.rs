@@ -1,7 +1,7 @@
 //! `grantline rehearse`: a sale, played against an instance that is marked for it.
 
+mod judge;
 mod progress;
-mod summary;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -35,16 +35,17 @@ pub(crate) async fn run(args: &Rehearse) -> anyhow::Result<ExitCode> {
         )?;
     }
     let (seed, run) = (plan.seed, plan.run);
-    let rehearsal = prepare(plan, target, task::now().unix_timestamp()).await?;
+    let rehearsal = prepare(plan, target.clone(), task::now().unix_timestamp()).await?;
     let live = Live::new(seed);
     let journal = play(rehearsal, &live, args.json).await?;
-    let mut out = io::stdout();
-    if args.json {
-        writeln!(out, "{}", summary::json(&journal, run))?;
-    } else {
-        write!(out, "{}", summary::text(&journal))?;
+    let judging = judge::judge(args, &target, &journal, run);
+    tokio::select! {
+        is_clean = judging => Ok(if is_clean? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        asked = interrupt() => {
+            asked?;
+            bail!("interrupted; nothing is judged");
+        }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Plays to the end. A first Ctrl-C ends it early, a second one at once.

@@ -35,7 +35,7 @@ pub(super) fn line(moment: &Moment) -> String {
 }
 
 /// An answer in a word.
-pub(super) fn name(answer: Answer) -> String {
+fn name(answer: Answer) -> String {
     match answer {
         Answer::Code(code) => code.to_string(),
         Answer::Unsent => "unsent".to_owned(),
@@ -44,7 +44,7 @@ pub(super) fn name(answer: Answer) -> String {
 }
 
 /// A time in milliseconds.
-pub(super) fn millis(time: Duration) -> String {
+fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1_000.0)
 }
 
