@@ -117,12 +117,12 @@ struct Parking {
 impl<D: Clone> Batch<D> {
     /// A batch just taken. While the database is away each part of it is tried for `hold`.
     #[must_use]
-    pub fn new(held: Vec<Held<D>>, hold: Duration) -> Self {
-        let marks = held.iter().map(|held| mark_of(&held.entry)).collect();
+    pub fn new(taken: Vec<Held<D>>, hold: Duration) -> Self {
+        let marks = taken.iter().map(|held| mark_of(&held.entry)).collect();
         Self {
             hold,
             parts: Vec::new(),
-            step: Step::Claiming(held),
+            step: Step::Claiming(taken),
             effects: [Effect::Claim(marks)].into(),
         }
     }

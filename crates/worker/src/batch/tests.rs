@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::*;
 
-const HOLD: Duration = Duration::from_secs(60);
+const HOLD: Duration = Duration::from_mins(1);
 
 /// The paid orders `orders`, each held by its number.
 fn held(orders: std::ops::RangeInclusive<i64>) -> Vec<Held<i64>> {

@@ -1,0 +1,1 @@
+//! Worker and publisher under faults that no server can be asked for.
