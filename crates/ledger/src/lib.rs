@@ -17,6 +17,7 @@ mod error;
 mod postgres;
 mod quarantine;
 mod rows;
+mod simulated;
 mod sqlite;
 mod store;
 mod view;
@@ -25,6 +26,7 @@ pub use config::Config;
 pub use entry::{Booked, Conflict, Entry, NoOp, Notice, Outcome, Verdict};
 pub use error::{Disposition, Interruption, LedgerError, SchemaError, StoreError};
 pub use quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
+pub use simulated::{SimulatedLedger, SimulatedOrder};
 pub use store::Ledger;
 pub use view::{
     BookingView, ConflictView, LineView, NoticeView, OrderStatus, OrderView, ParkedBody,
