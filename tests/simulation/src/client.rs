@@ -79,13 +79,17 @@ impl Client {
         self.position.as_ref()
     }
 
-    /// The server has closed: whether it may come back.
-    pub(crate) fn is_closed(&mut self, close: Close) -> Result<(), String> {
+    /// The server has closed: because it could not read the ledger, or because that is
+    /// another one since a restore.
+    pub(crate) fn is_closed(&mut self, close: Close, was_restored: bool) -> Result<(), String> {
         self.is_away();
-        let may_come_back = matches!(close, Close::InsufficientState | Close::Internal);
-        may_come_back
-            .then_some(())
-            .ok_or_else(|| format!("closed with {}", close.code()))
+        let is_due = match close.code() {
+            3004 => true,
+            3010 => was_restored,
+            _ => false,
+        };
+        let unasked = || format!("closed with {}", close.code());
+        is_due.then_some(()).ok_or_else(unasked)
     }
 
     /// Reads one frame, and says what is wrong with it.

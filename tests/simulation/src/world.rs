@@ -38,6 +38,7 @@ pub(crate) struct World {
     pub(crate) ledger_is_away: bool,
     /// An older ledger, to be restored.
     backup: Option<SimulatedLedger>,
+    was_restored: bool,
     pub(crate) workers: Vec<Worker>,
     /// Worker processes there were.
     pub(crate) lives: usize,
@@ -69,6 +70,7 @@ impl World {
             ledger: SimulatedLedger::new("e1"),
             ledger_is_away: false,
             backup: None,
+            was_restored: false,
             workers: (0..WORKERS)
                 .map(|worker| Worker::new(worker.to_string()))
                 .collect(),
@@ -214,6 +216,7 @@ impl World {
             return;
         };
         self.lives += 1;
+        self.was_restored = true;
         let epoch = format!("e1.{}", self.lives);
         self.tell(|| format!("the backup is restored as {epoch}"));
         self.ledger = backup;
@@ -282,7 +285,7 @@ impl World {
             }
             Written::Close(close) => {
                 self.publishers[publisher].drop_session(client);
-                own.is_closed(*close)
+                own.is_closed(*close, self.was_restored)
             }
         };
         self.tell(|| format!("client {client} reads {written:?}"));
@@ -315,10 +318,7 @@ impl World {
                 return Ok(());
             }
         }
-        Err(format!(
-            "promise 7: nothing comes to rest: {}",
-            self.unrest()
-        ))
+        Err(self.unrest())
     }
 
     fn is_at_rest(&self) -> bool {
