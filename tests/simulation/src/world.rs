@@ -16,6 +16,8 @@ use crate::scenario::Scenario;
 use crate::truth::Truth;
 use crate::worker::Worker;
 
+/// The ledger's until it is restored.
+const FIRST_EPOCH: &str = "e1";
 const WORKERS: usize = 2;
 const PUBLISHERS: usize = 2;
 const CLIENTS: usize = 3;
@@ -38,7 +40,6 @@ pub(crate) struct World {
     pub(crate) ledger_is_away: bool,
     /// An older ledger, to be restored.
     backup: Option<SimulatedLedger>,
-    was_restored: bool,
     pub(crate) workers: Vec<Worker>,
     /// Worker processes there were.
     pub(crate) lives: usize,
@@ -67,10 +68,9 @@ impl World {
             broker: Broker::default(),
             redis: Redis::default(),
             redis_is_away: false,
-            ledger: SimulatedLedger::new("e1"),
+            ledger: SimulatedLedger::new(FIRST_EPOCH),
             ledger_is_away: false,
             backup: None,
-            was_restored: false,
             workers: (0..WORKERS)
                 .map(|worker| Worker::new(worker.to_string()))
                 .collect(),
@@ -216,8 +216,7 @@ impl World {
             return;
         };
         self.lives += 1;
-        self.was_restored = true;
-        let epoch = format!("e1.{}", self.lives);
+        let epoch = format!("{FIRST_EPOCH}.{}", self.lives);
         self.tell(|| format!("the backup is restored as {epoch}"));
         self.ledger = backup;
         self.ledger.begin_epoch(&epoch);
@@ -285,7 +284,7 @@ impl World {
             }
             Written::Close(close) => {
                 self.publishers[publisher].drop_session(client);
-                own.is_closed(*close, self.was_restored)
+                own.is_closed(*close, self.ledger.epoch() != FIRST_EPOCH)
             }
         };
         self.tell(|| format!("client {client} reads {written:?}"));
