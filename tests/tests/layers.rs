@@ -39,6 +39,11 @@ const TESTKIT_RANK: usize = 4;
 const WHOLE_LINE: &str = "tests";
 /// The fuzz targets: above everything as well, and in nothing that ships.
 const FUZZ: &str = "fuzz";
+/// The simulator and the model: above everything, and in nothing that ships.
+const SIMULATION: &str = "simulation";
+
+/// Crates beside the line, which no crate of it names.
+const UNRANKED: [&str; 4] = [TESTKIT, WHOLE_LINE, FUZZ, SIMULATION];
 
 /// One crate of the workspace and the crates of the workspace it names.
 struct Crate {
@@ -61,7 +66,7 @@ fn objection(one: &str, kind: DependencyKind, other: &str) -> Option<String> {
     }
     let own = match one {
         TESTKIT => Some(TESTKIT_RANK),
-        FUZZ => Some(RANKS.len()),
+        FUZZ | SIMULATION => Some(RANKS.len()),
         _ => rank(one),
     };
     match (own, rank(other)) {
@@ -76,7 +81,7 @@ fn objections(crates: &[Crate]) -> Vec<String> {
     let unranked = crates
         .iter()
         .map(|one| one.name.as_str())
-        .filter(|name| rank(name).is_none() && ![TESTKIT, WHOLE_LINE, FUZZ].contains(name));
+        .filter(|name| rank(name).is_none() && !UNRANKED.contains(name));
     let gone = RANKS
         .iter()
         .copied()
@@ -146,6 +151,7 @@ fn each_rule_has_an_objection() {
         ("tests", normal, "grantline"),
         ("fuzz", normal, "testkit"),
         ("grantline", normal, "fuzz"),
+        ("worker", development, "simulation"),
         ("newcomer", normal, "order"),
         ("grantline", normal, "newcomer"),
     ] {
@@ -161,6 +167,7 @@ fn each_rule_has_an_objection() {
         ("testkit", normal, "broker"),
         ("tests", development, "grantline"),
         ("fuzz", normal, "grantline"),
+        ("simulation", normal, "publisher"),
     ] {
         assert_eq!(objection(one, kind, other), None);
     }

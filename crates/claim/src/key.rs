@@ -43,8 +43,10 @@ pub enum Claimed {
 
 /// What one key says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub enum Said {
+    /// Nobody has claimed it, or we have.
     Mine,
+    /// A mark of this epoch with this fingerprint.
     Done,
     /// Somebody else's claim, or a mark of another epoch.
     Busy,
@@ -53,17 +55,20 @@ pub(crate) enum Said {
 }
 
 /// The text of a claim. Never begins like a mark.
-pub(crate) fn claim(token: &str) -> String {
+#[must_use]
+pub fn claim(token: &str) -> String {
     format!("t:{token}")
 }
 
 /// The text of a mark.
-pub(crate) fn done(fingerprint: &[u8; 32], epoch: &str) -> String {
+#[must_use]
+pub fn done(fingerprint: &[u8; 32], epoch: &str) -> String {
     format!("done:{}:{epoch}", hex::encode(fingerprint))
 }
 
 /// Reads what stood at a key before we claimed it.
-pub(crate) fn said(found: Option<&str>, claim: &str, fingerprint: &[u8; 32], epoch: &str) -> Said {
+#[must_use]
+pub fn said(found: Option<&str>, claim: &str, fingerprint: &[u8; 32], epoch: &str) -> Said {
     let Some(found) = found else {
         return Said::Mine;
     };
@@ -85,7 +90,8 @@ pub(crate) fn said(found: Option<&str>, claim: &str, fingerprint: &[u8; 32], epo
 }
 
 /// What all keys of one notice say together.
-pub(crate) fn together(said: &[Said]) -> Claimed {
+#[must_use]
+pub fn together(said: &[Said]) -> Claimed {
     if said.iter().all(|said| *said == Said::Mine) {
         Claimed::Mine
     } else if said.iter().all(|said| *said == Said::Done) {

@@ -8,7 +8,7 @@
 mod config;
 mod diary;
 mod keeper;
-mod key;
+pub mod key;
 mod metrics;
 mod store;
 

@@ -18,6 +18,7 @@ mod moving;
 mod postgres;
 mod quarantine;
 mod rows;
+mod simulated;
 mod sqlite;
 mod store;
 mod view;
@@ -27,6 +28,7 @@ pub use entry::{Booked, Conflict, Entry, NoOp, Notice, Outcome, Verdict};
 pub use error::{Disposition, Interruption, LedgerError, SchemaError, StoreError};
 pub use moving::{Arrival, Copied, Destination, MoveError};
 pub use quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
+pub use simulated::{SimulatedLedger, SimulatedOrder};
 pub use store::{Ledger, draw_epoch};
 pub use view::{
     BookingView, ConflictView, LineView, NoticeView, OrderStatus, OrderView, ParkedBody,

@@ -14,8 +14,9 @@ use task::Hints;
 use crate::mailbox::Mailbox;
 use crate::publication;
 
+/// The audiences of one process.
 #[derive(Debug)]
-pub(crate) struct Hub {
+pub struct Hub {
     players: Mutex<HashMap<ProjectId, HashMap<PlayerId, Audience>>>,
     members_max: usize,
 }
@@ -36,7 +37,7 @@ pub(crate) struct Told {
 
 /// A connection's place in the hub; dropping it leaves.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub struct Seat {
     hub: Arc<Hub>,
     mailbox: Arc<Mailbox>,
     pub(crate) project: ProjectId,
@@ -45,14 +46,18 @@ pub(crate) struct Seat {
 
 /// A player with somebody connected, and what that audience had been told at that time.
 #[derive(Clone, Debug)]
-pub(crate) struct Position {
-    pub(crate) project: ProjectId,
-    pub(crate) player: PlayerId,
+pub struct Position {
+    /// The project.
+    pub project: ProjectId,
+    /// The player.
+    pub player: PlayerId,
     told: Option<Told>,
 }
 
 impl Hub {
-    pub(crate) fn new(members_max: usize) -> Arc<Self> {
+    /// Nobody is connected. A player may have `members_max` connections.
+    #[must_use]
+    pub fn new(members_max: usize) -> Arc<Self> {
         Arc::new(Self {
             players: Mutex::default(),
             members_max,
@@ -63,7 +68,8 @@ impl Hub {
     ///
     /// Where the player has too many connections the oldest is closed, for good: one that
     /// came back would only drive out the next, round and round.
-    pub(crate) fn join(
+    #[must_use]
+    pub fn join(
         self: &Arc<Self>,
         project: ProjectId,
         player: PlayerId,
@@ -89,7 +95,7 @@ impl Hub {
     }
 
     /// Hands rows to those they concern. Returns how many had somebody to be told.
-    pub(crate) fn tell(&self, hints: &Hints) -> usize {
+    pub fn tell(&self, hints: &Hints) -> usize {
         let epoch = Arc::<str>::from(hints.epoch.as_str());
         let mut concerned = 0;
         let mut players = self.lock();
@@ -113,7 +119,8 @@ impl Hub {
     }
 
     /// Everybody who has somebody connected.
-    pub(crate) fn positions(&self) -> Vec<Position> {
+    #[must_use]
+    pub fn positions(&self) -> Vec<Position> {
         let players = self.lock();
         let of_project = |(project, players): (&ProjectId, &HashMap<PlayerId, Audience>)| {
             let project = *project;
@@ -129,7 +136,7 @@ impl Hub {
 
     /// Tells the audiences whose position differs from the top the ledger had after
     /// `positions` were taken. Returns how many had missed rows.
-    pub(crate) fn compare(&self, positions: &[Position], epoch: &str, tops: &[u64]) -> usize {
+    pub fn compare(&self, positions: &[Position], epoch: &str, tops: &[u64]) -> usize {
         let epoch = Arc::<str>::from(epoch);
         let mut behind = 0;
         let mut players = self.lock();
@@ -180,7 +187,7 @@ impl Seat {
     /// This connection has read the ledger since it joined and found it there.
     ///
     /// Counts only for an audience of one: another member's read may have been earlier.
-    pub(crate) fn has_read(&self, epoch: &str, offset: u64) {
+    pub fn has_read(&self, epoch: &str, offset: u64) {
         let mut players = self.hub.lock();
         let audience = players
             .get_mut(&self.project)

@@ -11,21 +11,22 @@ use tokio::sync::Notify;
 /// Rows that wait as such.
 const ROWS_MAX: usize = 64;
 
+/// News for one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Mailbox {
+pub struct Mailbox {
     news: Mutex<News>,
     arrived: Notify,
 }
 
 /// What came since the last look. To be told in the order of the fields.
 #[derive(Debug, Default)]
-pub(crate) struct News {
+pub struct News {
     /// Rows with the epoch they belong to.
-    pub(crate) rows: Vec<(Arc<str>, Publication)>,
+    pub rows: Vec<(Arc<str>, Publication)>,
     /// How far the stream is, in place of rows that did not fit.
-    pub(crate) top: Option<(Arc<str>, u64)>,
+    pub top: Option<(Arc<str>, u64)>,
     /// The connection has to end.
-    pub(crate) close: Option<Close>,
+    pub close: Option<Close>,
 }
 
 impl Mailbox {
@@ -57,7 +58,9 @@ impl Mailbox {
         self.arrived.notified().await;
     }
 
-    pub(crate) fn take(&self) -> News {
+    /// What came since the last call.
+    #[must_use]
+    pub fn take(&self) -> News {
         std::mem::take(&mut *self.lock())
     }
 

@@ -1,7 +1,7 @@
 //! A status row as a client is told it.
 
-use centrifuge::{Payload, Publication};
-use ledger::StreamRow;
+use centrifuge::{Loaded, Payload, Publication};
+use ledger::{Stream, StreamRow};
 use order::{OrderId, Status};
 use task::Hint;
 
@@ -10,8 +10,23 @@ pub(crate) fn of_hint(hint: &Hint) -> Option<Publication> {
     publication(hint.offset, hint.order, hint.status)
 }
 
+/// What a connection is told of a read.
+#[must_use]
+pub fn loaded(stream: Stream) -> Loaded {
+    Loaded {
+        top: offset(stream.top),
+        rows: stream.rows.iter().filter_map(of_row).collect(),
+        epoch: stream.epoch,
+    }
+}
+
+/// The store's offsets are signed and never negative.
+pub(crate) fn offset(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(0)
+}
+
 /// `None` for an offset that no stream has.
-pub(crate) fn of_row(row: &StreamRow) -> Option<Publication> {
+fn of_row(row: &StreamRow) -> Option<Publication> {
     publication(row.offset, row.order, row.status)
 }
 

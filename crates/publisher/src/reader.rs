@@ -46,11 +46,7 @@ impl Reader {
             .ledger
             .stream(project, player, after.unwrap_or(i64::MAX))
             .await?;
-        Ok(Loaded {
-            epoch: stream.epoch,
-            top: offset(stream.top),
-            rows: stream.rows.iter().filter_map(publication::of_row).collect(),
-        })
+        Ok(publication::loaded(stream))
     }
 
     /// The epoch, and the top of each of these streams.
@@ -64,7 +60,7 @@ impl Reader {
             .map(|position| (position.project, position.player.clone()))
             .collect();
         let (epoch, tops) = self.ledger.tops(&players).await?;
-        Ok((epoch, tops.into_iter().map(offset).collect()))
+        Ok((epoch, tops.into_iter().map(publication::offset).collect()))
     }
 
     /// What a player may know of an order; `None` for orders of others and of nobody.
@@ -77,9 +73,4 @@ impl Reader {
         let _slot = self.slots.acquire().await;
         self.ledger.order_status(project, order, player).await
     }
-}
-
-/// The store's offsets are signed and never negative.
-fn offset(stored: i64) -> u64 {
-    u64::try_from(stored).unwrap_or(0)
 }

@@ -1,12 +1,10 @@
-//! Which deliveries Redis knows to be done.
+//! What stands in Redis for a notice, and who asks it.
 
-use broker::Tag;
 use claim::{Claimed, Claims, Key, Mark};
-use ledger::{Notice, Outcome, Verdict};
+use ledger::{Entry, Notice};
 use order::{Assertion, Reference};
 
 use crate::epoch::Epoch;
-use crate::lane::Held;
 
 /// Asks and marks, for one lane.
 #[derive(Clone, Debug)]
@@ -27,48 +25,29 @@ impl Claimer {
         }
     }
 
-    /// Splits off what is known to be done.
-    ///
-    /// Only an equal mark of the ledger's present epoch proves that. A claim somebody else
-    /// holds proves nothing: its holder may be dead, so the ledger decides.
-    pub(crate) async fn without_done(&self, held: Vec<Held>) -> (Vec<Held>, Vec<Tag>) {
-        let Some(epoch) = self.epoch.current() else {
-            return (held, Vec::new());
-        };
-        let marks: Vec<Mark> = held.iter().map(mark_of).collect();
-        let claimed = self.claims.take(&marks, &self.token, &epoch).await;
-        let (mut open, mut done) = (Vec::with_capacity(held.len()), Vec::new());
-        for (held, claimed) in held.into_iter().zip(claimed) {
-            match claimed {
-                Claimed::Done => done.push(held.delivery.tag),
-                Claimed::Mine | Claimed::Busy => open.push(held),
-            }
+    /// What is known of each. Without the ledger's present epoch no mark proves anything, so
+    /// none is asked for.
+    pub(crate) async fn claim(&self, marks: &[Mark]) -> Vec<Claimed> {
+        match self.epoch.current() {
+            Some(epoch) => self.claims.take(marks, &self.token, &epoch).await,
+            None => vec![Claimed::Mine; marks.len()],
         }
-        (open, done)
     }
 
-    /// Marks what has ended. What is parked or disagrees stays unmarked: it may be tried
-    /// again, and every copy of it should be seen.
-    pub(crate) async fn mark(&self, held: &[Held], verdicts: &[Verdict], epoch: &str) {
-        let settled = |verdict: &Verdict| {
-            verdict.conflicts.is_empty() && !matches!(verdict.outcome, Outcome::Parked(_))
-        };
-        let (ended, open): (Vec<_>, Vec<_>) = held
-            .iter()
-            .zip(verdicts)
-            .partition(|(_, verdict)| settled(verdict));
-        let marks = |held: Vec<(&Held, &Verdict)>| -> Vec<Mark> {
-            held.into_iter().map(|(held, _)| mark_of(held)).collect()
-        };
-        self.claims.mark(&marks(ended), epoch).await;
-        self.claims.release(&marks(open), &self.token).await;
+    /// Leaves marks of what is committed.
+    pub(crate) async fn mark(&self, marks: &[Mark], epoch: &str) {
+        self.claims.mark(marks, epoch).await;
+    }
+
+    /// Gives claims of this lane back.
+    pub(crate) async fn release(&self, marks: &[Mark]) {
+        self.claims.release(marks, &self.token).await;
     }
 }
 
 /// What stands for a notice in Redis: its own key and, for real money, its transaction's.
 /// A replay has none, for it has to be decided again.
-fn mark_of(held: &Held) -> Mark {
-    let entry = &held.entry;
+pub(crate) fn mark_of(entry: &Entry) -> Mark {
     let Some(notice @ Notice { replay: None, .. }) = &entry.notice else {
         return Mark {
             keys: Vec::new(),

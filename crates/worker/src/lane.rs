@@ -1,15 +1,16 @@
-//! One lane: a consumer, its claims, and the way of a batch.
+//! One lane: a consumer, what it reads, and one batch after the other.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{Broker, Consumer, Delivery, Tier};
-use ledger::{Entry, Ledger};
+use ledger::Ledger;
 use order::ParkReason;
 use task::HeaderError;
 use tokio_util::sync::CancellationToken;
 
+use crate::batch::Held;
 use crate::claims::Claimer;
 use crate::entry::entry;
 use crate::metrics::Metrics;
@@ -17,13 +18,6 @@ use crate::parking::Parker;
 use crate::{Config, Handler};
 
 const BACKOFF: Duration = Duration::from_secs(1);
-
-/// A delivery with what it asserts.
-#[derive(Clone, Debug)]
-pub(crate) struct Held {
-    pub(crate) delivery: Delivery,
-    pub(crate) entry: Entry,
-}
 
 /// Takes from one work queue, one batch after the other.
 pub(crate) struct Lane {
@@ -52,11 +46,6 @@ impl Lane {
                 break;
             }
             let held = self.read(deliveries).await;
-            let (held, done) = self.claimer.without_done(held).await;
-            if !done.is_empty() {
-                self.metrics.spared(self.kind, done.len());
-                self.consumer.finish(done).await;
-            }
             self.settle(held).await;
         }
         self.consumer.cancel().await;
@@ -65,7 +54,7 @@ impl Lane {
     }
 
     /// Reads the tasks, and brings what is none to another end.
-    async fn read(&self, deliveries: Vec<Delivery>) -> Vec<Held> {
+    async fn read(&self, deliveries: Vec<Delivery>) -> Vec<Held<Delivery>> {
         let mut held = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
             match &delivery.task {

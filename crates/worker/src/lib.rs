@@ -7,6 +7,7 @@
 //!
 //! What a kind of notice means is the business of a [`Handler`].
 
+pub mod batch;
 mod claims;
 mod config;
 mod depths;

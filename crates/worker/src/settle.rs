@@ -1,186 +1,129 @@
-//! Booking a batch, come what may: again while the database is away, in halves while one
-//! entry is at fault.
+//! What a batch asks for, done: the I/O of a lane.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::Tier;
-use ledger::{Booked, Disposition, Entry, LedgerError};
-use order::ParkReason;
+use broker::{Delivery, Tier};
+use claim::Claimed;
+use ledger::{Disposition, Entry};
 use telemetry::chain;
 use tokio::time::Instant;
 
-use crate::entry::to_be_parked;
-use crate::lane::{Held, Lane};
+use crate::batch::{Batch, Effect, Held};
+use crate::lane::Lane;
 use crate::report::report;
-
-const BACKOFF_FIRST: Duration = Duration::from_millis(50);
-const BACKOFF_MOST: Duration = Duration::from_secs(5);
-
-/// What to do with a batch that was not booked.
-enum Setback {
-    /// The process stops: leave it unacknowledged, the broker hands it out again.
-    Stopping,
-    /// The database is away for longer than a batch is held.
-    Away(LedgerError),
-    /// The database does not accept an entry of it.
-    Rejected(LedgerError),
-}
 
 impl Lane {
     /// Brings every held delivery to an end: booked, or moved to a retry or parking queue,
     /// or left unacknowledged because the process stops.
-    ///
-    /// The batch is halved around an entry that the database does not accept; a stack
-    /// instead of recursion, so that halves are booked in their order.
-    pub(crate) async fn settle(&self, held: Vec<Held>) {
-        let mut stack = vec![held];
-        while let Some(mut held) = stack.pop() {
-            if held.is_empty() {
-                continue;
-            }
-            match self.book(&held).await {
-                Ok(()) => {}
-                Err(Setback::Stopping) => return,
-                Err(Setback::Away(error)) => stack.push(self.retry_later(held, &error).await),
-                Err(Setback::Rejected(error)) if held.len() == 1 => {
-                    stack.push(self.park(held, &error).await);
+    pub(crate) async fn settle(&self, held: Vec<Held<Delivery>>) {
+        let mut batch = Batch::new(held, self.config.hold);
+        while let Some(effect) = batch.next_effect(now()) {
+            match effect {
+                Effect::Claim(marks) => {
+                    let claimed = self.claimer.claim(&marks).await;
+                    self.count_spared(&claimed);
+                    batch.claimed(&claimed);
                 }
-                Err(Setback::Rejected(_)) => {
-                    let second = held.split_off(held.len() / 2);
-                    stack.push(second);
-                    stack.push(held);
+                Effect::Book(entries) => self.book(&entries, &mut batch).await,
+                Effect::Hint(hints) => self.broker.send_hints(&hints),
+                Effect::Mark(marks, epoch) => self.claimer.mark(&marks, &epoch).await,
+                Effect::Release(marks) => self.claimer.release(&marks).await,
+                Effect::Acknowledge(deliveries) => {
+                    let tags = deliveries.iter().map(|delivery| delivery.tag);
+                    self.consumer.finish(tags).await;
                 }
+                Effect::Retry(delivery, tier, error) => {
+                    let is_moved = self.retry(&delivery, tier, &error).await;
+                    answer(&mut batch, is_moved);
+                }
+                Effect::Park(delivery, detail) => {
+                    let is_moved = self.park(&delivery, &detail).await;
+                    answer(&mut batch, is_moved);
+                }
+                Effect::Rest(wait) => self.rest(wait, &mut batch).await,
             }
         }
     }
 
-    /// Books in place until it is committed, `hold` is over, the process stops, or the
-    /// data is at fault.
-    async fn book(&self, held: &[Held]) -> Result<(), Setback> {
-        let entries: Arc<[Entry]> = held.iter().map(|held| held.entry.clone()).collect();
-        let give_up = Instant::now() + self.config.hold;
-        let mut backoff = BACKOFF_FIRST;
-        loop {
-            let began = Instant::now();
-            let at = task::now();
-            let error = match self.ledger.book(&entries, at).await {
-                Ok(booked) => {
-                    self.metrics
-                        .booked(self.kind, &entries, &booked.verdicts, began.elapsed(), at);
-                    self.conclude(held, booked).await;
-                    return Ok(());
+    fn count_spared(&self, claimed: &[Claimed]) {
+        let is_done = |claimed: &&Claimed| **claimed == Claimed::Done;
+        match claimed.iter().filter(is_done).count() {
+            0 => {}
+            spared => self.metrics.spared(self.kind, spared),
+        }
+    }
+
+    async fn book(&self, entries: &Arc<[Entry]>, batch: &mut Batch<Delivery>) {
+        let began = Instant::now();
+        let at = task::now();
+        let error = match self.ledger.book(entries, at).await {
+            Ok(booked) => {
+                let (verdicts, took) = (&booked.verdicts, began.elapsed());
+                self.metrics.booked(self.kind, entries, verdicts, took, at);
+                for (entry, verdict) in entries.iter().zip(verdicts) {
+                    report(entry, verdict);
                 }
-                Err(error) => error,
-            };
-            if error.disposition() == Disposition::Park {
-                return Err(Setback::Rejected(error));
+                return batch.booked(booked);
             }
+            Err(error) => error,
+        };
+        let (disposition, detail) = (error.disposition(), chain(&error));
+        if disposition == Disposition::Retry {
             self.metrics.unavailable(self.kind);
-            let wait = backoff.mul_f64(rand::random_range(0.5..1.0));
             tracing::warn!(
-                lane = %self.kind, notices = held.len(), error = chain(&error),
-                retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                lane = %self.kind, notices = entries.len(), error = detail,
                 "The ledger did not take a batch; nothing is acknowledged"
             );
-            if Instant::now() + wait > give_up {
-                return Err(Setback::Away(error));
-            }
-            if self
-                .drain
-                .run_until_cancelled(tokio::time::sleep(wait))
-                .await
-                .is_none()
-            {
-                return Err(Setback::Stopping);
-            }
-            backoff = (backoff * 2).min(BACKOFF_MOST);
         }
+        batch.not_booked(disposition, detail, rand::random(), now());
     }
 
-    /// The batch is committed: tell the publishers, leave the marks, acknowledge.
-    async fn conclude(&self, held: &[Held], Booked { verdicts, hints }: Booked) {
-        if !hints.rows.is_empty() {
-            self.broker.send_hints(&hints);
+    /// Whether the broker has taken the delivery to be tried later.
+    async fn retry(&self, delivery: &Delivery, tier: Tier, error: &str) -> bool {
+        let moved = self.consumer.retry(delivery, tier).await;
+        match &moved {
+            Ok(()) => self.metrics.retried(self.kind),
+            Err(refused) => {
+                tracing::error!(lane = %self.kind, %refused, error, "A notice can be neither booked nor moved");
+            }
         }
-        for (held, verdict) in held.iter().zip(&verdicts) {
-            report(&held.entry, verdict);
-        }
-        self.claimer.mark(held, &verdicts, &hints.epoch).await;
-        // Only now: an acknowledged delivery never comes again.
-        self.consumer
-            .finish(held.iter().map(|held| held.delivery.tag))
-            .await;
+        moved.is_ok()
     }
 
-    /// Moves the deliveries to a retry queue. Gives back those the broker did not take, to
-    /// be tried here again.
-    async fn retry_later(&self, held: Vec<Held>, error: &LedgerError) -> Vec<Held> {
-        let mut kept = Vec::new();
-        for held in held {
-            let attempt = held
-                .entry
-                .notice
-                .as_ref()
-                .map_or(0, |notice| notice.attempt);
-            match self
-                .consumer
-                .retry(&held.delivery, after_outage(attempt))
-                .await
-            {
-                Ok(()) => self.metrics.retried(self.kind),
-                Err(refused) => {
-                    let error = chain(error);
-                    tracing::error!(lane = %self.kind, %refused, error, "A notice can be neither booked nor moved");
-                    kept.push(held);
-                }
+    /// Whether the broker has parked the delivery.
+    async fn park(&self, delivery: &Delivery, detail: &str) -> bool {
+        let lane = self.kind;
+        let moved = self.consumer.park(delivery, detail).await;
+        match &moved {
+            Ok(()) => {
+                tracing::warn!(%lane, detail, "A notice waits on the parking queue, not in the ledger");
+            }
+            Err(refused) => {
+                tracing::error!(%lane, %refused, detail, "A notice can be neither booked nor parked");
             }
         }
-        kept
+        moved.is_ok()
     }
 
-    /// Parks the notice that the ledger does not accept: in the ledger, or on the parking
-    /// queue. Gives it back when neither takes it, to be tried here again, unless the
-    /// process stops.
-    async fn park(&self, held: Vec<Held>, error: &LedgerError) -> Vec<Held> {
-        let detail = chain(error);
-        let mut kept = Vec::new();
-        for held in held {
-            if self.is_parked_in_ledger(&held, &detail).await {
-                continue;
-            }
-            let lane = self.kind;
-            match self.consumer.park(&held.delivery, &detail).await {
-                Ok(()) => {
-                    tracing::warn!(%lane, detail, "A notice waits on the parking queue, not in the ledger");
-                }
-                Err(refused) => {
-                    tracing::error!(%lane, %refused, detail, "A notice can be neither booked nor parked");
-                    let pause = tokio::time::sleep(BACKOFF_MOST);
-                    if self.drain.run_until_cancelled(pause).await.is_some() {
-                        kept.push(held);
-                    }
-                }
-            }
+    async fn rest(&self, wait: Duration, batch: &mut Batch<Delivery>) {
+        let rest = tokio::time::sleep(wait);
+        match self.drain.run_until_cancelled(rest).await {
+            Some(()) => batch.rested(),
+            None => batch.stop(),
         }
-        kept
-    }
-
-    async fn is_parked_in_ledger(&self, held: &Held, detail: &str) -> bool {
-        for entry in to_be_parked(&held.entry, ParkReason::Rejected, detail) {
-            let delivery = held.delivery.clone();
-            match self.book(&[Held { delivery, entry }]).await {
-                Ok(()) => return true,
-                Err(Setback::Rejected(_)) => {}
-                Err(Setback::Stopping | Setback::Away(_)) => return false,
-            }
-        }
-        false
     }
 }
 
-/// The tier for a notice that the database was away for. The outage is no fault of the
-/// notice, so the wait does not grow with its attempts: it ends soon after the outage does.
-fn after_outage(attempt: u32) -> Tier {
-    Tier::after(attempt).min(Tier::OneMinute)
+fn answer(batch: &mut Batch<Delivery>, is_moved: bool) {
+    if is_moved {
+        batch.moved();
+    } else {
+        batch.not_moved();
+    }
+}
+
+/// The machine's clock, which is the timers'.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
 }

@@ -71,7 +71,7 @@ fn an_audience_at_the_top_is_passed_over() {
     let hub = Hub::new(8);
     let (_seat, mailbox) = join(&hub, "mira");
     hub.tell(&hints("e", "mira", [1, 2]));
-    mailbox.take();
+    drop(mailbox.take());
     assert_eq!(hub.compare(&hub.positions(), "e", &[2]), 0);
     assert_eq!(top(&mailbox), None);
 }
@@ -94,7 +94,7 @@ fn a_hint_that_overtakes_the_comparison_is_not_undone_by_it() {
     hub.tell(&hints("e", "mira", [1]));
     let positions = hub.positions();
     hub.tell(&hints("e", "mira", [2]));
-    mailbox.take();
+    drop(mailbox.take());
     assert_eq!(hub.compare(&positions, "e", &[1]), 0);
     assert_eq!(top(&mailbox), None);
 }
