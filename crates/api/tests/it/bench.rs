@@ -129,7 +129,7 @@ impl Bench {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = format!("http://{}", listener.local_addr());
         let projects = [PROJECT, QUIET_PROJECT, 7].map(|number| {
-            let rehearsal = number == QUIET_PROJECT;
+            let rehearsal = number == 7;
             (id(number), api::Project { rehearsal })
         });
         let serving = lifecycle.clone();
