@@ -25,5 +25,7 @@ mod show;
 
 pub use config::{Config, Key, Right};
 pub use openapi::describe;
+pub use parked::ParkedPage;
 pub use projects::Project;
 pub use run::{Deps, StartError, run};
+pub use show::OrderDetail;

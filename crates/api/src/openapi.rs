@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::fault::{Fault, Refusal};
 use crate::orders::{Registered, Registration};
-use crate::parked::{self, Page, Replayed};
+use crate::parked::{self, ParkedPage, Replayed};
 use crate::players::{self, Inventory, Notices, Orders, Player};
 use crate::projects::About;
 use crate::route::{ENDPOINTS, Endpoint};
@@ -156,7 +156,7 @@ pub(crate) fn transaction(told: &mut Description) -> Value {
 
 pub(crate) fn parked_list(told: &mut Description) -> Value {
     let mut answers = refusals(told, &[]);
-    insert::<Page>(told, &mut answers, 200, "A page of it, oldest first.");
+    insert::<ParkedPage>(told, &mut answers, 200, "A page of it, oldest first.");
     json!({
         "operationId": "parkedList",
         "summary": "What waits for a person",

@@ -7,11 +7,12 @@ use std::time::Duration;
 use broker::Tier;
 use ledger::{Booked, Disposition, Entry, LedgerError};
 use order::ParkReason;
+use telemetry::chain;
 use tokio::time::Instant;
 
 use crate::entry::to_be_parked;
 use crate::lane::{Held, Lane};
-use crate::report::{chain, report};
+use crate::report::report;
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MOST: Duration = Duration::from_secs(5);
