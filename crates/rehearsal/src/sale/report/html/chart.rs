@@ -99,7 +99,12 @@ impl Chart {
         page.raw("</div><div class=\"x\" aria-hidden=\"true\">");
         for (place, (at, words)) in self.x.iter().enumerate() {
             // On a narrow page every second text is left out.
-            let class = if place % 2 == 1 { "odd" } else { "even" };
+            let class = match (place % 2, *at > SIZE * 0.97) {
+                (1, true) => "odd last",
+                (1, false) => "odd",
+                (_, true) => "last",
+                (_, false) => "even",
+            };
             page.raw("<span class=\"")
                 .text(class)
                 .raw("\" style=\"left:");
