@@ -97,8 +97,9 @@ async fn tell(live: &Live) -> io::Result<()> {
         ticks.tick().await;
         let told = progress::line(&live.moment(&mut looked));
         if is_terminal {
-            // Back to the beginning, and nothing of a longer line stays.
-            write!(io::stderr(), "\r{told}\x1b[K")?;
+            // Back to the beginning; nothing of a longer line stays, and what a narrow window
+            // does not hold is cut off.
+            write!(io::stderr(), "\r\x1b[?7l{told}\x1b[K\x1b[?7h")?;
         } else {
             writeln!(io::stderr(), "{told}")?;
         }
