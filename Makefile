@@ -17,10 +17,10 @@ coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 
-.PHONY: c++ help run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages
+.PHONY: c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages
 
 help: ## Print what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: rust ## Run every role in one process on one file, play one order through, serve until Ctrl-C
 	@cargo build --release --locked --bin grantline
@@ -29,6 +29,25 @@ run: rust ## Run every role in one process on one file, play one order through, 
 run-cluster: rust ## The same on RabbitMQ, Redis and PostgreSQL, started if no URLs are given
 	@cargo build --release --locked --bin grantline
 	@deploy/stack/with.sh deploy/stack/run.sh
+
+# The C library is chosen where the program is linked, so whatever else is built stays as it is.
+crt_static := -- -C target-feature=+crt-static
+
+static: rust ## Build the release as one file that needs no other; says where it is
+	@cargo rustc --release --locked --package grantline --bin grantline $(crt_static)
+	@cd "$${CARGO_TARGET_DIR:-target}/release" && install -D grantline static/grantline && \
+		echo "$$PWD/static/grantline, $$(stat --format %s static/grantline) bytes"
+
+verify-static: static ## See it serve, and find names, where nothing else is installed
+	@cargo build --locked --package grantline --bin grantline
+	@GRANTLINE_STATIC_BINARY="$$(realpath "$${CARGO_TARGET_DIR:-target}/release/static/grantline")" \
+		cargo test --package tests --test binary --locked -- alone
+
+# The program of the tests, linked the same way; two seconds.
+linked-static:
+	@cargo rustc --locked --package grantline --bin grantline $(crt_static)
+	@cd "$${CARGO_TARGET_DIR:-target}/debug" && install -D grantline static/grantline
+	@cargo build --locked --package grantline --bin grantline
 
 stack-up: ## Start a private RabbitMQ, Redis and PostgreSQL; URLs in .stack/env
 	@deploy/stack/up.sh
@@ -46,7 +65,7 @@ lint: rust c++ ## Check formatting, Rust (clippy, rustdoc) and shell scripts; wa
 	@deploy/stack/install.sh shellcheck
 	shellcheck $(scripts)
 
-test: rust js-packages py-packages ## Run every test against real servers, started if no URLs are given
+test: rust js-packages py-packages linked-static ## Run every test against real servers, started if no URLs are given
 	@cargo build --workspace --bins --locked
 	@deploy/stack/with.sh cargo test --workspace --locked
 

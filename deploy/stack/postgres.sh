@@ -11,6 +11,7 @@ postgres_url() {
 }
 
 postgres_start() {
+  local tls=()
   claim_port postgres
   # The children of a killed postmaster live on for a moment and forbid a new one.
   wait_until "$STOP_DEADLINE" postgres_unused ||
@@ -18,10 +19,28 @@ postgres_start() {
   # Its lock file counts for as long as its dead process is not reaped, which may be for ever.
   rm -f "$home/postgres/postmaster.pid"
   [[ -e $home/postgres ]] || postgres_create
+  if [[ -n ${STACK_TLS:-} ]]; then
+    postgres_take_certificates
+    tls=(-c ssl=on -c ssl_ca_file="$home/postgres/ca.pem" -c ssl_cert_file="$home/postgres/server.pem"
+      -c ssl_key_file="$home/postgres/server.key" -c hba_file="$home/postgres/tls_hba.conf")
+  fi
   # No Unix socket: its path may have 107 bytes, the path of a checkout may have more.
   launch postgres "${postgres_user[@]}" "$(postgres_program postgres)" -D "$home/postgres" \
     -p "$(port_of postgres)" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-    -c max_connections=300 -c fsync="${STACK_FSYNC:-on}"
+    -c max_connections=300 -c fsync="${STACK_FSYNC:-on}" "${tls[@]}"
+}
+
+# Its user cannot read everybody's files, and it refuses a key that others can read.
+postgres_take_certificates() {
+  local file
+  for file in ca.pem server.pem server.key; do
+    install -m 0600 "$STACK_TLS/$file" "$home/postgres/$file"
+  done
+  cat >"$home/postgres/tls_hba.conf" <<'CONF'
+hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca
+hostnossl all all 127.0.0.1/32 scram-sha-256
+CONF
+  ((EUID != 0)) || chown postgres: "$home/postgres"/{ca.pem,server.pem,server.key,tls_hba.conf}
 }
 
 # The folder gets its name once the cluster is whole: an `up` that is cut short begins anew.
@@ -54,7 +73,7 @@ postgres_unused() {
 }
 
 postgres_ready() {
-  PGPASSWORD=$(password) PGCONNECT_TIMEOUT=5 "$(postgres_program psql)" -XqtA \
+  PGPASSWORD=$(password) PGSSLMODE=disable PGCONNECT_TIMEOUT=5 "$(postgres_program psql)" -XqtA \
     -h 127.0.0.1 -p "$(port_of postgres)" -U grantline -d grantline -c 'SELECT 1' \
     >/dev/null 2>&1
 }

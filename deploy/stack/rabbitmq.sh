@@ -7,6 +7,12 @@ rabbitmq_url() {
 
 rabbitmq_api_url() { printf 'http://127.0.0.1:%s\n' "$(port_of management)"; }
 
+rabbitmq_tls_url() {
+  printf 'amqps://grantline:%s@localhost:%s/%%2f\n' "$(password)" "$(port_of amqps)"
+}
+
+rabbitmq_api_tls_url() { printf 'https://localhost:%s\n' "$(port_of management_tls)"; }
+
 # Started apart, because an epmd that the node starts by itself becomes a daemon of its own.
 epmd_start() {
   claim_port epmd
@@ -77,6 +83,27 @@ collect_statistics_interval = 500
 log.console = true
 log.file = false
 CONF
+  [[ -z ${STACK_TLS:-} ]] || rabbitmq_encrypt >>"$1/rabbitmq.conf"
+}
+
+rabbitmq_encrypt() {
+  local prefix
+  claim_port amqps
+  claim_port management_tls
+  cat <<CONF
+listeners.ssl.default = 127.0.0.1:$(port_of amqps)
+management.ssl.ip = 127.0.0.1
+management.ssl.port = $(port_of management_tls)
+CONF
+  for prefix in ssl_options management.ssl; do
+    cat <<CONF
+$prefix.cacertfile = $STACK_TLS/ca.pem
+$prefix.certfile = $STACK_TLS/server.pem
+$prefix.keyfile = $STACK_TLS/server.key
+$prefix.verify = verify_peer
+$prefix.fail_if_no_peer_cert = true
+CONF
+  done
 }
 
 # The AMQP port opens last; the management API answers a moment later.

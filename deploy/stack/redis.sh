@@ -3,11 +3,19 @@
 
 redis_url() { printf 'redis://127.0.0.1:%s\n' "$(port_of redis)"; }
 
+redis_tls_url() { printf 'rediss://localhost:%s\n' "$(port_of redis_tls)"; }
+
 redis_start() {
+  local tls=()
   claim_port redis
+  if [[ -n ${STACK_TLS:-} ]]; then
+    claim_port redis_tls
+    tls=(--tls-port "$(port_of redis_tls)" --tls-auth-clients yes --tls-ca-cert-file "$STACK_TLS/ca.pem"
+      --tls-cert-file "$STACK_TLS/server.pem" --tls-key-file "$STACK_TLS/server.key")
+  fi
   (umask 077 && mkdir -p "$home/redis")
   launch redis redis-server --port "$(port_of redis)" --bind 127.0.0.1 --dir "$home/redis" \
-    --save '' --appendonly yes --appendfsync everysec
+    --save '' --appendonly yes --appendfsync everysec "${tls[@]}"
 }
 
 redis_ready() {

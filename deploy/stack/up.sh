@@ -5,6 +5,9 @@
 # A server whose URL is set in the environment is not started; the URL is passed on. Without
 # --temporary the stack stays until down.sh; with it, until the last with.sh has ended.
 #
+# STACK_TLS=FOLDER adds TLS listeners that let in clients with a certificate alone, and their
+# URLs: the folder holds ca.pem, server.pem and server.key.
+#
 # STACK_FSYNC=off makes PostgreSQL skip fsync: faster, and a power cut loses its data.
 
 # shellcheck source=deploy/stack/state.sh
@@ -33,6 +36,9 @@ given() {
   timeout 5 bash -c "exec 3<>'/dev/tcp/$host/$port'" 2>/dev/null ||
     die "$1 is set, and nobody answers at $host port $port; unset it for a private server"
 }
+
+[[ -z ${STACK_TLS:-} || -s $STACK_TLS/ca.pem && -s $STACK_TLS/server.pem && -s $STACK_TLS/server.key ]] ||
+  die "STACK_TLS is \`$STACK_TLS\`; expected a folder with ca.pem, server.pem and server.key"
 
 open_state
 packages=() servers=()
@@ -71,6 +77,12 @@ printf 'export %s=%q\n' \
   AMQP_URL "${AMQP_URL:-$(rabbitmq_url)}" \
   RABBITMQ_API_URL "${RABBITMQ_API_URL:-$(rabbitmq_api_url)}" \
   REDIS_URL "${REDIS_URL:-$(redis_url)}" >"$new"
+if [[ -n ${STACK_TLS:-} ]]; then
+  printf 'export %s=%q\n' \
+    AMQPS_URL "$(rabbitmq_tls_url)" \
+    RABBITMQ_API_TLS_URL "$(rabbitmq_api_tls_url)" \
+    REDIS_TLS_URL "$(redis_tls_url)" >>"$new"
+fi
 mv "$new" "$env_file"
 
 if ((${#servers[@]} == 0)); then

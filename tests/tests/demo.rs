@@ -2,18 +2,15 @@
 //! browsers and others see it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::{HeaderMap, Method, Request, StatusCode};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rehearsal::{Http, Instance};
+use hyper::{Method, StatusCode};
+use rehearsal::Instance;
 use serde_json::{Value, json};
 use testkit::{Folder, Postgres, RabbitMq, Redis};
+use tests::{Answer, Http};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -28,25 +25,18 @@ struct Demo {
     /// What `--data` names.
     data: Folder,
     told: Lines<BufReader<ChildStdout>>,
-    client: Client<HttpConnector, Full<Bytes>>,
+    http: Http,
     /// `127.0.0.1:PORT`, once the page is there.
     host: String,
 }
 
 fn serve(data: &Folder, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
-    let mut serve = Command::new(tests::fresh_binary());
+    let anywhere = |_: &str| SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut serve = tests::serve(data.path(), anywhere);
     serve
-        .args(["serve", "--data"])
-        .arg(data.path())
         .args(arguments)
-        .envs(
-            ["INGRESS", "PUBLISHER", "API", "ADMIN"]
-                .map(|role| (format!("GRANTLINE__{role}__LISTEN"), "127.0.0.1:0")),
-        )
         .envs(environment.iter().copied())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
+        .stdout(Stdio::piped());
     serve
 }
 
@@ -74,12 +64,6 @@ async fn ask_to_stop(process: &Child) {
     assert!(asked.success());
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Value,
-}
-
 impl Demo {
     fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let data = Folder::new();
@@ -89,7 +73,7 @@ impl Demo {
             process,
             data,
             told,
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            http: Http::new(),
             host: String::new(),
         }
     }
@@ -119,21 +103,8 @@ impl Demo {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("http://{}{path}", self.host));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())));
-        let answer = self.client.request(request.unwrap()).await.unwrap();
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            body: serde_json::from_slice(&body).unwrap_or_default(),
-        }
+        let url = format!("http://{}{path}", self.host);
+        self.http.ask(method, &url, headers, body).await.unwrap()
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -149,14 +120,13 @@ impl Demo {
 
     /// Asks the api with the demo's own key, as a game server does.
     async fn api(&self, method: Method, what: &str, body: &str) -> (StatusCode, Value) {
-        let file = self.data.join("instance.toml");
-        let target = Instance::read(&file).unwrap().target(&file).unwrap();
-        let server = target.server.unwrap();
-        let http = Http::new([server.url.as_str()].into_iter(), PATIENCE).unwrap();
-        let path = format!("/v1/projects/{PROJECT}/{what}");
-        let body = Bytes::copy_from_slice(body.as_bytes());
-        let answer = server.call(&http, method, &path, body).await.unwrap();
-        (answer.status, answer.json())
+        let instance = Instance::read(&self.data.join("instance.toml")).unwrap();
+        let key = std::fs::read_to_string(&instance.api_key_file).unwrap();
+        let url = format!("{}/v1/projects/{PROJECT}/{what}", instance.api_url);
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str())];
+        let answer = self.http.ask(method, &url, &headers, body).await.unwrap();
+        (answer.status, answer.body)
     }
 
     async fn status_of(&self, order: &Value) -> Value {

@@ -14,17 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper::{Method, StatusCode};
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use testkit::Folder;
-use tests::Chance;
-use tokio::process::{Child, Command};
+use tests::{Answer, Chance, Http, LISTENERS};
+use tokio::process::Child;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// The demo's.
@@ -42,32 +39,24 @@ const PATIENCE: Duration = Duration::from_mins(2);
 struct Line {
     folder: Folder,
     ports: [(&'static str, SocketAddr); 4],
-    client: Client<HttpConnector, Full<Bytes>>,
+    http: Http,
     accepted: AtomicU64,
 }
 
 impl Line {
     fn new() -> Self {
-        let listeners = ["INGRESS", "PUBLISHER", "API", "ADMIN"]
-            .map(|role| (role, TcpListener::bind("127.0.0.1:0").unwrap()));
+        let listeners = LISTENERS.map(|role| (role, TcpListener::bind("127.0.0.1:0").unwrap()));
         Self {
             folder: Folder::new(),
             ports: listeners.map(|(role, listener)| (role, listener.local_addr().unwrap())),
-            client: Client::builder(TokioExecutor::new()).build_http(),
+            http: Http::new(),
             accepted: AtomicU64::new(0),
         }
     }
 
     fn start(&self) -> Child {
-        let listen =
-            |(role, at): (&str, SocketAddr)| (format!("GRANTLINE__{role}__LISTEN"), at.to_string());
-        Command::new(tests::fresh_binary())
-            .args(["serve", "--data"])
-            .arg(self.folder.join("data"))
-            .envs(self.ports.map(listen))
-            .stdin(Stdio::null())
+        tests::serve(&self.folder.join("data"), |role| self.at(role))
             .stdout(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .unwrap()
     }
@@ -81,15 +70,16 @@ impl Line {
         fs::read_to_string(self.folder.join("data").join(name)).ok()
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Option<(StatusCode, Value)> {
-        let answer = async {
-            let answer = self.client.request(request).await.ok()?;
-            let status = answer.status();
-            // Only a whole answer counts.
-            let body = answer.into_body().collect().await.ok()?.to_bytes();
-            Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
-        };
-        timeout(ANSWER, answer).await.ok().flatten()
+    async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        authorization: &str,
+        body: &str,
+    ) -> Option<Answer> {
+        let headers = [("authorization", authorization)];
+        let answer = self.http.ask(method, url, &headers, body);
+        timeout(ANSWER, answer).await.ok()?.ok()
     }
 
     /// Sends a notice as Xsolla does, until it is taken.
@@ -97,15 +87,10 @@ impl Line {
         let body = notice.to_string();
         let secret = self.secret("webhook.secret").unwrap();
         let signed = xsolla::signature::authorization_header(body.as_bytes(), secret.as_bytes());
+        let url = format!("http://{}/webhooks/xsolla/{PROJECT}", self.at("INGRESS"));
         loop {
-            let uri = format!("http://{}/webhooks/xsolla/{PROJECT}", self.at("INGRESS"));
-            let request = Request::builder()
-                .method(Method::POST)
-                .uri(uri)
-                .header("authorization", &signed)
-                .body(Full::new(Bytes::from(body.clone())))
-                .unwrap();
-            match self.send(request).await {
+            let answer = self.send(Method::POST, &url, &signed, &body).await;
+            match answer.map(|answer| (answer.status, answer.body)) {
                 Some((StatusCode::NO_CONTENT, _)) => break,
                 Some((StatusCode::SERVICE_UNAVAILABLE, _)) | None => {}
                 Some(refusal) => panic!("{refusal:?} for {notice}"),
@@ -115,15 +100,26 @@ impl Line {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
+    async fn deliver_all(&self, notices: impl Iterator<Item = &Value>) {
+        let each = stream::iter(notices);
+        each.for_each_concurrent(WIDTH, |notice| self.deliver(notice))
+            .await;
+    }
+
     async fn read(&self, path: &str) -> Option<Value> {
-        let key = self.secret("api.key")?;
-        let request = Request::builder()
-            .uri(format!("http://{}{path}", self.at("API")))
-            .header("authorization", format!("Bearer {key}"))
-            .body(Full::default())
-            .unwrap();
-        let (status, body) = self.send(request).await?;
-        (status == StatusCode::OK).then_some(body)
+        let bearer = format!("Bearer {}", self.secret("api.key")?);
+        let url = format!("http://{}{path}", self.at("API"));
+        let answer = self.send(Method::GET, &url, &bearer, "").await?;
+        (answer.status == StatusCode::OK).then_some(answer.body)
+    }
+
+    /// Messages in all queues of the file, those that a worker holds among them: one goes
+    /// when what it says is in the ledger.
+    fn queued(&self) -> i64 {
+        let file = self.folder.join("data").join("grantline.db");
+        let file = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let sum = "SELECT sum(messages) FROM queue_sizes";
+        file.query_row(sum, [], |row| row.get(0)).unwrap()
     }
 
     /// What each player has: how many of which item.
@@ -188,80 +184,89 @@ impl Sale {
     }
 }
 
+/// Sells orders until enough of them are sold and the last kill is over. Says how many.
+fn sell(line: &Arc<Line>, killed: &Arc<AtomicU64>, kills: u64) -> JoinHandle<u64> {
+    let (line, killed) = (Arc::clone(line), Arc::clone(killed));
+    tokio::spawn(async move {
+        let numbers =
+            (0..).take_while(|number| *number < ORDERS || killed.load(Ordering::Relaxed) < kills);
+        let sell = async |number: u64| {
+            for notice in Sale::of(number).notices {
+                line.deliver(&notice).await;
+            }
+            1
+        };
+        let each = stream::iter(numbers).map(sell).buffer_unordered(WIDTH);
+        each.fold(0, async |sum: u64, one: u64| sum + one).await
+    })
+}
+
+/// Kills the process and starts it again. The next kill hits a line that works again.
+async fn kill(line: &Line, process: &mut Child) {
+    process.start_kill().unwrap();
+    process.wait().await.unwrap();
+    let before = line.accepted.load(Ordering::Relaxed);
+    *process = line.start();
+    wait("the line comes back", async || {
+        line.accepted.load(Ordering::Relaxed) > before
+    })
+    .await;
+}
+
+async fn wait(what: &str, condition: impl AsyncFn() -> bool) {
+    let held = async {
+        while !condition().await {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = timeout(PATIENCE, held).await.is_ok();
+    assert!(in_time, "not within {PATIENCE:?}: {what}");
+}
+
+fn owed(sales: &[Sale]) -> Held {
+    let players = (0..PLAYERS).map(|number| (format!("player-{number}"), BTreeMap::new()));
+    let mut owed: Held = players.collect();
+    for sale in sales.iter().filter(|sale| !sale.is_canceled) {
+        let items = owed.entry(sale.player.clone()).or_default();
+        items.insert(sale.item.clone(), 1);
+    }
+    owed
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_process_on_one_file_loses_nothing_and_doubles_nothing() {
     let seed = number("GRANTLINE_CHAOS_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
     let kills = number("GRANTLINE_CHAOS_FILE_KILLS").unwrap_or(3);
     let line = Arc::new(Line::new());
     let mut process = line.start();
-    let reachable = async {
-        while line.read("/v1/parked").await.is_none() {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENCE, reachable).await.expect("the line starts");
+    wait("the line starts", async || {
+        line.read("/v1/parked").await.is_some()
+    })
+    .await;
 
-    let (selling, over) = (Arc::clone(&line), Arc::new(AtomicU64::new(0)));
-    let killed = Arc::clone(&over);
-    let sold = tokio::spawn(async move {
-        let numbers =
-            (0..).take_while(|number| *number < ORDERS || killed.load(Ordering::Relaxed) < kills);
-        let sell = async |number: u64| {
-            for notice in Sale::of(number).notices {
-                selling.deliver(&notice).await;
-            }
-            1
-        };
-        let each = stream::iter(numbers).map(sell).buffer_unordered(WIDTH);
-        each.fold(0, async |sum: u64, one: u64| sum + one).await
-    });
+    let killed = Arc::new(AtomicU64::new(0));
+    let selling = sell(&line, &killed, kills);
     let mut chance = Chance::new(seed, 0);
     for _ in 0..kills {
         sleep(chance.millis(50, 700)).await;
-        process.start_kill().unwrap();
-        process.wait().await.unwrap();
-        let before = line.accepted.load(Ordering::Relaxed);
-        process = line.start();
-        // The next one hits a line that works again.
-        let works = async {
-            while line.accepted.load(Ordering::Relaxed) == before {
-                sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(PATIENCE, works).await.expect("the line comes back");
-        over.fetch_add(1, Ordering::Relaxed);
+        kill(&line, &mut process).await;
+        killed.fetch_add(1, Ordering::Relaxed);
     }
-    let sold = timeout(PATIENCE, sold)
-        .await
-        .expect("all is taken")
-        .unwrap();
+    let sold = timeout(PATIENCE, selling).await.expect("all is taken");
+    let sales: Vec<_> = (0..sold.unwrap()).map(Sale::of).collect();
 
-    let sales: Vec<_> = (0..sold).map(Sale::of).collect();
-    let mut owed: Held = (0..PLAYERS)
-        .map(|number| (format!("player-{number}"), BTreeMap::new()))
-        .collect();
-    for sale in sales.iter().filter(|sale| !sale.is_canceled) {
-        let items = owed.entry(sale.player.clone()).or_default();
-        items.insert(sale.item.clone(), 1);
-    }
-    let all_is_there = async {
-        while line.held().await != owed {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let ended = timeout(PATIENCE, all_is_there).await;
-    let wrong = || format!("GRANTLINE_CHAOS_SEED={seed}, {kills} kills");
-    let mut held = line.held().await;
-    held.retain(|player, items| owed.get(player) != Some(items));
-    assert!(ended.is_ok(), "{}: {held:?}, owed {owed:?}", wrong());
-    // A repeat of everything changes nothing, and comes after all that may still be under way.
-    let repeats = sales.iter().flat_map(|sale| &sale.notices);
-    stream::iter(repeats)
-        .for_each_concurrent(WIDTH, |notice| line.deliver(notice))
+    // Nothing is left to do, so what is missing now has been forgotten.
+    let wrong = format!("GRANTLINE_CHAOS_SEED={seed}, {kills} kills");
+    let done = async || line.queued() == 0;
+    wait(&format!("what was accepted is done: {wrong}"), done).await;
+    let owed = owed(&sales);
+    assert_eq!(line.held().await, owed, "{wrong}");
+    line.deliver_all(sales.iter().flat_map(|sale| &sale.notices))
         .await;
-    assert_eq!(line.held().await, owed, "{}", wrong());
+    wait(&format!("the repeats are done: {wrong}"), done).await;
+    assert_eq!(line.held().await, owed, "after repeats: {wrong}");
     let parked = line.read("/v1/parked").await.unwrap();
-    assert_eq!(parked["parked"], json!([]), "{}", wrong());
+    assert_eq!(parked["parked"], json!([]), "{wrong}");
 }
 
 #[expect(

@@ -16,6 +16,7 @@ mod openapi;
 mod orders;
 mod parked;
 mod players;
+mod projects;
 mod query;
 mod route;
 mod run;
@@ -24,4 +25,7 @@ mod show;
 
 pub use config::{Config, Key, Right};
 pub use openapi::describe;
+pub use parked::ParkedPage;
+pub use projects::Project;
 pub use run::{Deps, StartError, run};
+pub use show::OrderDetail;

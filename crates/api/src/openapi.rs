@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::fault::{Fault, Refusal};
 use crate::orders::{Registered, Registration};
-use crate::parked::{self, Page, Replayed};
+use crate::parked::{self, ParkedPage, Replayed};
 use crate::players::{self, Inventory, Notices, Orders, Player};
+use crate::projects::About;
 use crate::route::{ENDPOINTS, Endpoint};
 use crate::serve::Api;
 use crate::show::{OrderDetail, ParkedDetail, Transaction};
@@ -66,6 +67,16 @@ impl Api {
         let document = self.openapi.clone();
         Ok(httpd::bytes(StatusCode::OK, "application/json", document))
     }
+}
+
+pub(crate) fn about(told: &mut Description) -> Value {
+    let mut answers = refusals(told, &[404]);
+    insert::<About>(told, &mut answers, 200, "The project is configured.");
+    json!({
+        "operationId": "project",
+        "summary": "Whether a sale may be rehearsed, and how much is queued",
+        "responses": answers,
+    })
 }
 
 pub(crate) fn register_player(told: &mut Description) -> Value {
@@ -145,7 +156,7 @@ pub(crate) fn transaction(told: &mut Description) -> Value {
 
 pub(crate) fn parked_list(told: &mut Description) -> Value {
     let mut answers = refusals(told, &[]);
-    insert::<Page>(told, &mut answers, 200, "A page of it, oldest first.");
+    insert::<ParkedPage>(told, &mut answers, 200, "A page of it, oldest first.");
     json!({
         "operationId": "parkedList",
         "summary": "What waits for a person",

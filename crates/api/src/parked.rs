@@ -2,7 +2,7 @@
 
 use httpd::Reply;
 use hyper::StatusCode;
-use ledger::{ParkedBody, ParkedFilter};
+use ledger::{ParkedBody, ParkedFilter, ParkedView};
 use order::{Kind, ProjectId};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -27,12 +27,24 @@ pub(crate) const FILTERS: [&str; 7] = [
     "limit",
 ];
 
+/// Some parked entries of a list.
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "ParkedPage")]
-pub(crate) struct Page<'a> {
+pub struct ParkedPage<'a> {
     parked: Vec<Parked<'a>>,
     /// The `after` of the next page; absent on the last one.
     next_after: Option<i64>,
+}
+
+impl<'a> ParkedPage<'a> {
+    /// What was found where at most `limit` entries were asked for.
+    #[must_use]
+    pub fn new(views: &'a [ParkedView], limit: u32) -> Self {
+        let is_full = views.len() >= limit as usize;
+        Self {
+            parked: views.iter().map(Parked::from).collect(),
+            next_after: views.last().filter(|_| is_full).map(|view| view.id.0),
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -57,16 +69,12 @@ impl Api {
             transaction: query.get("transaction")?,
             player: query.get("player")?,
             settled: query.get("settled")?.unwrap_or(false),
+            newest_first: false,
             after: query.get("after")?,
             limit,
         };
         let views = self.ledger.parked(&filter).await?;
-        let is_full = views.len() >= limit as usize;
-        let page = Page {
-            parked: views.iter().map(Parked::from).collect(),
-            next_after: views.last().filter(|_| is_full).map(|view| view.id.0),
-        };
-        Ok(reply(StatusCode::OK, &page))
+        Ok(reply(StatusCode::OK, &ParkedPage::new(&views, limit)))
     }
 
     pub(crate) async fn parked(

@@ -15,6 +15,7 @@ use crate::{Right, openapi};
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
+    Project(ProjectId),
     RegisterPlayer(ProjectId, PlayerId),
     OrdersOf(ProjectId, PlayerId),
     Inventory(ProjectId, PlayerId),
@@ -44,7 +45,14 @@ const ORDER: &str = "/v1/projects/{project}/orders/{order}";
 
 /// Everything there is to ask for with a key. What is not here is neither served nor
 /// described.
-pub(crate) static ENDPOINTS: [Endpoint; 10] = [
+pub(crate) static ENDPOINTS: [Endpoint; 11] = [
+    Endpoint {
+        method: Method::GET,
+        template: "/v1/projects/{project}",
+        right: Right::Read,
+        read: |ids| Ok(Route::Project(ids.project()?)),
+        describe: openapi::about,
+    },
     Endpoint {
         method: Method::PUT,
         template: PLAYER,
@@ -196,7 +204,8 @@ impl Route {
     /// The project in the path.
     pub(crate) const fn project(&self) -> Option<ProjectId> {
         match self {
-            Self::RegisterPlayer(project, _)
+            Self::Project(project)
+            | Self::RegisterPlayer(project, _)
             | Self::OrdersOf(project, _)
             | Self::Inventory(project, _)
             | Self::NoticesOf(project, _)
@@ -267,7 +276,7 @@ mod tests {
         for path in [
             "/",
             "/v1",
-            "/v1/projects/1",
+            "/v1/projects",
             "/v1/parked/1/",
             "/v2/parked",
             "//v1/parked",

@@ -1,6 +1,6 @@
 //! Putting the role together and serving it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use broker::{Broker, State};
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::Config;
 use crate::keyring::Keyring;
 use crate::metrics::Metrics;
+use crate::projects::Project;
 use crate::serve::Api;
 
 /// What the role works with.
@@ -62,7 +63,7 @@ pub enum StartError {
 /// When the role cannot start; see [`StartError`].
 pub async fn run(
     config: Config,
-    projects: BTreeSet<ProjectId>,
+    projects: BTreeMap<ProjectId, Project>,
     deps: Deps,
     listener: Listener,
     lifecycle: &Lifecycle,

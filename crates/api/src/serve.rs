@@ -1,6 +1,6 @@
 //! One request, from its head to its answer.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 use crate::fault::Fault;
 use crate::keyring::{Caller, Keyring};
 use crate::metrics::Metrics;
+use crate::projects::Project;
 use crate::route::{self, Route};
 use crate::{Right, openapi};
 
@@ -23,7 +24,7 @@ use crate::{Right, openapi};
 #[derive(Debug)]
 pub(crate) struct Api {
     pub(crate) keyring: Keyring,
-    pub(crate) projects: BTreeSet<ProjectId>,
+    pub(crate) projects: BTreeMap<ProjectId, Project>,
     pub(crate) ledger: Ledger,
     pub(crate) broker: Broker,
     pub(crate) limits: Limits,
@@ -90,6 +91,7 @@ impl Api {
     ) -> Result<Reply, Fault> {
         let query = request.uri().query();
         match route {
+            Route::Project(project) => self.about(project).await,
             Route::RegisterPlayer(project, player) => self.register_player(project, &player).await,
             Route::OrdersOf(project, player) => self.orders_of(project, &player, query).await,
             Route::NoticesOf(project, player) => self.notices_of(project, &player, query).await,
@@ -107,7 +109,7 @@ impl Api {
     }
 
     pub(crate) fn must_know(&self, project: ProjectId) -> Result<(), Fault> {
-        if self.projects.contains(&project) {
+        if self.projects.contains_key(&project) {
             return Ok(());
         }
         Err(Fault::UnknownProject(project))

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ledger::{
-    BookingView, ConflictView, LineView, NoticeView, OrderView, ParkedBody, ParkedView,
+    BookingView, ConflictView, LineView, NoticeView, OrderView, ParkedBody, ParkedView, StreamRow,
     TransactionView,
 };
 use order::{OrderId, PlayerId, ProjectId, TransactionId};
@@ -84,12 +84,25 @@ struct Money<'a> {
 
 /// An order with all that happened to it.
 #[derive(Serialize, JsonSchema)]
-pub(crate) struct OrderDetail<'a> {
+pub struct OrderDetail<'a> {
     #[serde(flatten)]
     order: Order<'a>,
+    /// What the player's clients were told of it, oldest first, as far as the player's
+    /// history can be read.
+    statuses: Vec<Told>,
     bookings: Vec<Booking<'a>>,
     notices: Vec<Notice<'a>>,
     conflicts: Vec<Conflict<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ToldStatus")]
+struct Told {
+    offset: i64,
+    status: &'static str,
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "Instant")]
+    at: OffsetDateTime,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -248,9 +261,20 @@ impl<'a> From<&'a OrderView> for OrderDetail<'a> {
     fn from(view: &'a OrderView) -> Self {
         Self {
             order: view.into(),
+            statuses: view.statuses.iter().map(Told::from).collect(),
             bookings: view.bookings.iter().map(Booking::from).collect(),
             notices: view.notices.iter().map(Notice::from).collect(),
             conflicts: view.conflicts.iter().map(Conflict::from).collect(),
+        }
+    }
+}
+
+impl From<&StreamRow> for Told {
+    fn from(row: &StreamRow) -> Self {
+        Self {
+            offset: row.offset,
+            status: row.status.as_str(),
+            at: row.at,
         }
     }
 }

@@ -1,13 +1,22 @@
 //! The command line.
 
+mod moving;
 mod play;
+mod reading;
+mod rehearse;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use task::Lane;
 
+use crate::demo::Demo;
+
+pub(crate) use moving::{Backup, DataFile, Epoch, EpochCommand, MigrateTo, Restore};
 pub(crate) use play::{Play, TargetArgs};
+pub(crate) use reading::{Order, Parked, Source};
+pub(crate) use rehearse::Rehearse;
 
 /// Fulfils game-store orders sold through Xsolla: a signed webhook in, an item granted, the
 /// player told.
@@ -37,19 +46,39 @@ pub(crate) enum Command {
     Api,
     /// Create or update the database schema and the broker's topology. Safe to repeat.
     Migrate(Migrate),
+    /// Copy the embedded stack's file, while it is served or not.
+    Backup(Backup),
+    /// Put a copy in place of the embedded stack's file, which is kept aside.
+    Restore(Restore),
+    /// Move the embedded stack's file to PostgreSQL and RabbitMQ: ledger, queued tasks and
+    /// all. Safe to interrupt, and to run again.
+    MigrateTo(MigrateTo),
+    /// Have every client read its history anew.
+    Epoch(Epoch),
+    /// Show everything that is known of an order.
+    Order(Order),
+    /// List what was accepted and waits for a person.
+    Parked(Parked),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig(CheckConfig),
     /// Send a signed scenario to an instance and show live what comes of it.
     Play(Box<Play>),
+    /// Play a sale against an instance: many shoppers, everything that Xsolla does, and what
+    /// their clients see.
+    Rehearse(Box<Rehearse>),
     /// Print the Authorization header of a webhook body, for sending it with curl.
     Sign(Sign),
+    /// Print what completes the command line in a shell.
+    Completions(Completions),
+    /// Print the manual page, or write a page for each command.
+    Man(Man),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Folder of the demo project that is served while no project is configured: its file,
     /// its secrets, and where `grantline play` finds it.
-    #[arg(long, value_name = "FOLDER", default_value = "grantline-data")]
+    #[arg(long, value_name = "FOLDER", default_value = Demo::FOLDER)]
     pub(crate) data: PathBuf,
     /// Play one order through the demo project first and show each step.
     #[arg(long)]
@@ -91,6 +120,29 @@ pub(crate) struct Sign {
     /// File with the body, byte for byte as it will be sent; `-` for standard input.
     #[arg(default_value = "-")]
     pub(crate) body: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = HOW_TO_COMPLETE)]
+pub(crate) struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+const HOW_TO_COMPLETE: &str = "\
+For bash, in this session:  source <(grantline completions bash)
+For bash, from now on:      grantline completions bash \\
+                              > ~/.local/share/bash-completion/completions/grantline
+For zsh:                    grantline completions zsh > FOLDER/_grantline, FOLDER in $fpath
+For fish:                   grantline completions fish > ~/.config/fish/completions/grantline.fish";
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Write a page for the program and for each command into this folder, such as
+    /// /usr/local/share/man/man1; it is made where it is missing.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod openapi;
 mod printer;
 mod roles;
 mod stack;
+mod table;
 
 use std::process::ExitCode;
 

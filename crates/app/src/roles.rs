@@ -284,7 +284,7 @@ impl Wiring {
             readiness: self.readiness.clone(),
             openapi: crate::openapi::document(),
         };
-        let projects = config.projects.keys().map(|key| key.0).collect();
+        let projects = each_project(config, crate::configuration::Project::api);
         let (config, lifecycle) = (config.api.clone(), self.lifecycle.clone());
         let schema = self.schema("api.schema");
         self.lifecycle.supervise("api", async move {

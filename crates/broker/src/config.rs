@@ -4,7 +4,7 @@ use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use secret::Secret;
+use secret::{Secret, Tls};
 use serde::Deserialize;
 
 /// The broker: where it is, how long it may take, how much it may hold.
@@ -19,6 +19,10 @@ pub struct Config {
     /// used; without the key, port 15672 of the host in `url`.
     #[serde(default)]
     pub management_url: Option<Secret>,
+    /// Certificates for TLS; they need an `amqps://` address, and count for an `https://`
+    /// address of the management API as well.
+    #[serde(default)]
+    pub tls: Tls,
     /// How often both sides show that they are alive. A silent peer is given up after
     /// twice this time. Whole seconds.
     #[serde(default = "Config::heartbeat", with = "humantime_serde")]
@@ -73,6 +77,7 @@ impl Config {
         Self {
             url,
             management_url: None,
+            tls: Tls::default(),
             heartbeat: Self::heartbeat(),
             connect_timeout: Self::connect_timeout(),
             confirm_timeout: Self::confirm_timeout(),

@@ -19,11 +19,14 @@ pub struct Delivery {
     /// Whether it was handed out before, to anybody.
     pub redelivered: bool,
     /// Why the message was parked, on deliveries of the parking queue: the reason given to
-    /// [`Consumer::park`](crate::Consumer::park), or the broker's own `delivery_limit`.
+    /// [`Consumer::park`](crate::Consumer::park), or [`Delivery::GIVEN_UP`].
     pub parked: Option<String>,
 }
 
 impl Delivery {
+    /// The broker's own reason to park a message: it came back too often. RabbitMQ's word.
+    pub const GIVEN_UP: &str = "delivery_limit";
+
     /// The message, byte for byte.
     pub(crate) fn body(&self) -> &Bytes {
         match &self.task {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use secret::Secret;
+use secret::{Secret, Tls};
 use serde::Deserialize;
 
 /// Marks in Redis, which spare the ledger the common duplicate.
@@ -14,6 +14,9 @@ pub struct Config {
     /// `rediss://` for TLS. Without it every notice goes to the ledger.
     #[serde(default)]
     pub url: Option<Secret>,
+    /// Certificates for TLS; they need a `rediss://` address.
+    #[serde(default)]
+    pub tls: Tls,
     /// How long a worker may hold a notice before another one may claim it. Longer than
     /// the worst batch takes.
     #[serde(default = "Config::lease", with = "humantime_serde")]
@@ -38,6 +41,7 @@ impl Config {
     pub fn at(url: Option<Secret>) -> Self {
         Self {
             url,
+            tls: Tls::default(),
             lease: Self::lease(),
             done_ttl: Self::done_ttl(),
             timeout: Self::timeout(),

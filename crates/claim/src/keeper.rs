@@ -9,7 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind};
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, ErrorKind, RedisError, ServerErrorKind,
+    TlsCertificates,
+};
+use secret::Revealed;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -126,9 +130,29 @@ impl Keeper {
         });
     }
 
+    fn client(&self, url: &secret::Secret) -> Result<Client, RedisError> {
+        let (url, tls) = (url.reveal(), &self.config.tls);
+        if tls.is_default() {
+            return Client::open(&*url);
+        }
+        let bytes = |pem: Revealed| pem.as_bytes().to_vec();
+        let client_tls = tls.identity().map(|(certificate, key)| ClientTlsConfig {
+            client_cert: bytes(certificate),
+            client_key: bytes(key),
+        });
+        let root_cert = tls.ca.as_ref().map(|ca| bytes(ca.reveal()));
+        Client::build_with_tls(
+            &*url,
+            TlsCertificates {
+                client_tls,
+                root_cert,
+            },
+        )
+    }
+
     /// Connects and writes, for a replica and a full memory can be read as well.
     async fn open(&self, url: &secret::Secret) -> Result<MultiplexedConnection, RedisError> {
-        let client = Client::open(&*url.reveal())?;
+        let client = self.client(url)?;
         let settings = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(self.config.timeout));
@@ -170,7 +194,7 @@ fn reason(url: &secret::Secret, error: &RedisError) -> String {
     } else if kind == ErrorKind::Io {
         format!(
             "cannot reach Redis at {at} ({error}); expected a running one there: start it, or \
-             correct `claim.url`"
+             correct `claim.url`, or `claim.tls` where a certificate is at fault"
         )
     } else {
         format!("Redis at {at} does not serve: {error}")

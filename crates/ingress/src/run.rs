@@ -19,7 +19,7 @@ use crate::quarantine::{KeyFault, Replay};
 use crate::rate::Rate;
 use crate::receive::Ingress;
 use crate::report::{Refusals, RequestIds, sum_up, sum_up_for_ever};
-use crate::studio::http_client;
+use crate::studio::HttpClient;
 
 /// What the role works with.
 #[derive(Clone, Debug)]
@@ -75,8 +75,11 @@ pub enum StartError {
         /// Which.
         project: ProjectId,
     },
-    /// Without root certificates no studio's service can be trusted.
-    #[error("cannot read the root certificates of this machine; install `ca-certificates`")]
+    /// Without root certificates no studio's service can be trusted at `https`.
+    #[error(
+        "no root certificates for the `studio.url` at `https`; install `ca-certificates`, or \
+         name a PEM file in the variable SSL_CERT_FILE"
+    )]
     RootCertificates(#[source] std::io::Error),
 }
 
@@ -93,7 +96,10 @@ pub async fn run(
     listener: Listener,
     lifecycle: &Lifecycle,
 ) -> Result<(), StartError> {
-    let client = http_client().map_err(StartError::RootCertificates)?;
+    let studios = projects
+        .values()
+        .filter_map(|project| project.studio.as_ref());
+    let client = HttpClient::new(studios).map_err(StartError::RootCertificates)?;
     let projects = projects
         .into_iter()
         .map(|(id, config)| {

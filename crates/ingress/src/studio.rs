@@ -10,7 +10,7 @@ use hyper::http::uri::InvalidUri;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::client::legacy::{Client, Error as ClientError, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secret::Secret;
 use serde::de::IgnoredAny;
@@ -23,22 +23,48 @@ use crate::config;
 const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
 /// The HTTP client of all projects.
-pub(crate) type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+#[derive(Clone, Debug)]
+pub(crate) enum HttpClient {
+    /// For `http` alone, where no root certificates may be.
+    Plain(Client<HttpConnector, Full<Bytes>>),
+    /// For `https` as well.
+    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
 
-/// Builds the client. Fails where the machine has no root certificates.
-pub(crate) fn http_client() -> std::io::Result<HttpClient> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    let connector = HttpsConnectorBuilder::new()
-        .with_native_roots()?
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp);
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_LIMIT)
-        .build(connector))
+impl HttpClient {
+    /// A client for these services. Fails where one of them needs root certificates and the
+    /// machine has none.
+    pub(crate) fn new<'a>(
+        studios: impl IntoIterator<Item = &'a config::Studio>,
+    ) -> std::io::Result<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_LIMIT);
+        let is_https = |studio: &config::Studio| {
+            let scheme = studio.url.split(':').next();
+            scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+        };
+        if !studios.into_iter().any(is_https) {
+            return Ok(Self::Plain(builder.build(tcp)));
+        }
+        tcp.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_native_roots()?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Self::Tls(builder.build(connector)))
+    }
+
+    fn request(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+        match self {
+            Self::Plain(client) => client.request(request),
+            Self::Tls(client) => client.request(request),
+        }
+    }
 }
 
 /// Why a question has no answer.

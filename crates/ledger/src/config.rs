@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use secret::Secret;
+use secret::{Secret, Tls};
 use serde::Deserialize;
 
 /// The database that is the truth.
@@ -11,7 +11,14 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// URL of the PostgreSQL primary: `postgres://user:password@host:port/database`.
+    /// With any certificate in `tls` the connection is encrypted and the server verified,
+    /// whatever `sslmode` says; with none it is as `sslmode` says, which is `prefer` where it
+    /// is not there: encrypted if the server can, and nobody verified.
     pub url: Secret,
+    /// Certificates for TLS. Beside `ca` the authorities of the Mozilla list are trusted,
+    /// which the driver brings along.
+    #[serde(default)]
+    pub tls: Tls,
     /// The most connections one process opens.
     #[serde(default = "Config::max_connections")]
     #[schemars(range(min = 1, max = 500))]
@@ -40,6 +47,7 @@ impl Config {
     pub fn at(url: Secret) -> Self {
         Self {
             url,
+            tls: Tls::default(),
             max_connections: Self::max_connections(),
             acquire_timeout: Self::acquire_timeout(),
             lock_timeout: Self::lock_timeout(),

@@ -179,7 +179,8 @@ pub enum SchemaError {
     /// It cannot be reached or refuses the user.
     #[error(
         "cannot use the database at {at}: check `ledger.url`, that PostgreSQL is running, \
-         and that user, password and database exist"
+         that user, password and database exist, and `ledger.tls` where a certificate is at \
+         fault"
     )]
     Connect {
         /// Host, port and database, without the password.
@@ -218,6 +219,15 @@ pub enum SchemaError {
         found: i64,
         /// Newest version of this build.
         known: i64,
+    },
+    /// A file's ledger is on its way there; until it has arrived, that file may be served.
+    #[error(
+        "the database at {at} holds the unfinished copy of a data file, which can still be served: \
+         run `grantline migrate-to` again to its end, or name another database"
+    )]
+    Arriving {
+        /// Host, port and database, without the password.
+        at: String,
     },
     /// A migration failed.
     #[error("cannot migrate the database at {at}")]

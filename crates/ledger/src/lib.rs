@@ -14,6 +14,7 @@ mod content;
 mod decide;
 mod entry;
 mod error;
+mod moving;
 mod postgres;
 mod quarantine;
 mod rows;
@@ -25,9 +26,10 @@ mod view;
 pub use config::Config;
 pub use entry::{Booked, Conflict, Entry, NoOp, Notice, Outcome, Verdict};
 pub use error::{Disposition, Interruption, LedgerError, SchemaError, StoreError};
+pub use moving::{Arrival, Copied, Destination, MoveError};
 pub use quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
 pub use simulated::{SimulatedLedger, SimulatedOrder};
-pub use store::Ledger;
+pub use store::{Ledger, draw_epoch};
 pub use view::{
     BookingView, ConflictView, LineView, NoticeView, OrderStatus, OrderView, ParkedBody,
     ParkedFilter, ParkedView, Stream, StreamRow, TransactionView,

@@ -41,6 +41,15 @@ macro_rules! either {
 
 mod quarantine;
 
+/// Gives the ledger in a copy of an embedded file another epoch and says which: whoever
+/// restores or copies a file does so before any role uses it.
+///
+/// # Errors
+/// When the copy cannot be written, or is none of ours.
+pub fn draw_epoch(copy: &rusqlite::Connection) -> rusqlite::Result<String> {
+    sqlite::draw_epoch(copy)
+}
+
 impl Ledger {
     /// The ledger on PostgreSQL. Connects lazily: the database may be away.
     ///
@@ -48,6 +57,16 @@ impl Ledger {
     /// When `ledger.url` is no URL of a database.
     pub fn open(config: &Config) -> Result<Self, SchemaError> {
         let store = Store::Postgres(postgres::Ledger::open(config)?);
+        Ok(Self { store })
+    }
+
+    /// The ledger on PostgreSQL for somebody who only reads: the server refuses what they
+    /// would write.
+    ///
+    /// # Errors
+    /// When `ledger.url` is no URL of a database.
+    pub fn open_to_read(config: &Config) -> Result<Self, SchemaError> {
+        let store = Store::Postgres(postgres::Ledger::open_to_read(config)?);
         Ok(Self { store })
     }
 
@@ -139,7 +158,7 @@ impl Ledger {
         either!(self.order_status(project, order, player))
     }
 
-    /// An order with its bookings, notices and conflicts.
+    /// An order with its statuses, bookings, notices and conflicts.
     ///
     /// # Errors
     /// When the database is not available.
@@ -235,7 +254,17 @@ impl Ledger {
         Ok(self.tops(&[]).await?.0)
     }
 
-    /// Parked entries, oldest number first.
+    /// Draws another epoch and says which: clients then read their history anew, and what
+    /// was known of this ledger proves nothing any more. For a database that was restored
+    /// from a snapshot, or a copied file; roles may go on meanwhile.
+    ///
+    /// # Errors
+    /// When the database is not available.
+    pub async fn new_epoch(&self) -> Result<String, LedgerError> {
+        either!(self.new_epoch())
+    }
+
+    /// Parked entries, in the order of their numbers.
     ///
     /// # Errors
     /// When the database is not available.

@@ -64,6 +64,9 @@ pub struct OrderView {
     pub first_at: OffsetDateTime,
     /// When anything last changed.
     pub last_at: OffsetDateTime,
+    /// What its player's clients were told of it, oldest first, as far as the player's
+    /// history can be read. Empty in lists.
+    pub statuses: Vec<StreamRow>,
     /// Its grant and its revoke, oldest first. Empty in lists.
     pub bookings: Vec<BookingView>,
     /// The notices about it, oldest first. Empty in lists.
@@ -85,6 +88,7 @@ impl OrderView {
             content: None,
             first_at: notices.iter().map(|notice| notice.first_at).min()?,
             last_at: notices.iter().map(|notice| notice.last_at).max()?,
+            statuses: Vec::new(),
             bookings: Vec::new(),
             notices: Vec::new(),
             conflicts: Vec::new(),
@@ -210,7 +214,9 @@ pub struct ParkedFilter {
     pub player: Option<PlayerId>,
     /// Also those that are settled.
     pub settled: bool,
-    /// Only entries after this one: the last id of the page before.
+    /// The highest number first, and not the lowest.
+    pub newest_first: bool,
+    /// Only entries after this one: the last of the page before.
     pub after: Option<ParkedId>,
     /// At most so many; capped at 200.
     pub limit: u32,

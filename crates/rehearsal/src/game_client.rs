@@ -9,6 +9,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use order::Status;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -17,12 +18,14 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
 
-use crate::http::{Http, HttpError};
+use crate::http::{Answer, Http, HttpError};
 use crate::purchase::Purchase;
+use crate::sale::findings::Stream;
+use crate::sale::journal::Row;
 use crate::target::GameClient;
 
 /// Seconds a player's token is good for.
-const TOKEN_LIFE_S: i64 = 3_600;
+pub(crate) const TOKEN_LIFE_S: i64 = 3_600;
 
 /// One open connection of a player.
 pub(crate) struct Connection {
@@ -59,6 +62,8 @@ pub(crate) enum ClientError {
     NoJson(#[from] serde_json::Error),
     #[error("nothing came within {0:?}")]
     Silent(Duration),
+    #[error("a row of the history is none: {0}")]
+    NoRow(Value),
     #[error("polling was answered {0}")]
     Poll(String),
 }
@@ -122,6 +127,29 @@ impl Connection {
         Ok(rows.filter_map(|row| self.status_in(row)).collect())
     }
 
+    /// The whole history of the player, whatever orders it is about.
+    pub(crate) async fn stream(&mut self, limit: Duration) -> Result<Stream, ClientError> {
+        let asked = json!({"channel": self.channel, "since": {"offset": 0}, "limit": -1});
+        let reply = timeout(limit, self.ask("history", asked)).await;
+        let reply = reply.unwrap_or(Err(ClientError::Silent(limit)))?;
+        let rows = reply["publications"].as_array().into_iter().flatten();
+        let row = |row: &Value| {
+            Some(Row {
+                offset: row["offset"].as_u64()?,
+                order: row["data"]["order_id"].as_i64()?,
+                status: Status::from_name(row["data"]["status"].as_str()?)?,
+            })
+        };
+        let unread = |found: &Value| ClientError::NoRow(found.clone());
+        Ok(Stream {
+            epoch: reply["epoch"].as_str().unwrap_or_default().to_owned(),
+            offset: reply["offset"].as_u64().unwrap_or_default(),
+            rows: rows
+                .map(|found| row(found).ok_or_else(|| unread(found)))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
     /// Ends the connection as a page does that has heard the last status.
     pub(crate) async fn close(mut self) {
         // A server that is gone already is closed as well.
@@ -182,7 +210,7 @@ impl Connection {
     }
 }
 
-async fn handshake(
+pub(crate) async fn handshake(
     http: &Http,
     base: &str,
 ) -> Result<WebSocketStream<TokioIo<Upgraded>>, ClientError> {
@@ -218,13 +246,23 @@ pub(crate) async fn poll(
     of: &Purchase,
     unix_now: i64,
 ) -> Result<String, ClientError> {
-    let base = at.url.trim_end_matches('/');
-    let url = format!("{base}/api/v2/project/{}/order/{}", of.project, of.order);
-    let token = at.token(&of.player, unix_now + TOKEN_LIFE_S)?;
-    let request = Request::builder().header("authorization", format!("Bearer {token}"));
-    let answer = http.send(&url, request, Bytes::new()).await?;
+    let answer = ask_status(http, at, of, unix_now).await?;
     match answer.json()["status"].as_str() {
         Some(status) if answer.status == StatusCode::OK => Ok(status.to_owned()),
         _ => Err(ClientError::Poll(answer.summary())),
     }
+}
+
+/// The answer to a poll, whatever it is.
+pub(crate) async fn ask_status(
+    http: &Http,
+    at: &GameClient,
+    of: &Purchase,
+    unix_now: i64,
+) -> Result<Answer, ClientError> {
+    let base = at.url.trim_end_matches('/');
+    let url = format!("{base}/api/v2/project/{}/order/{}", of.project, of.order);
+    let token = at.token(&of.player, unix_now + TOKEN_LIFE_S)?;
+    let request = Request::builder().header("authorization", format!("Bearer {token}"));
+    Ok(http.send(&url, request, Bytes::new()).await?)
 }

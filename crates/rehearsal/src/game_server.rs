@@ -57,6 +57,12 @@ impl GameServer {
             .await
     }
 
+    /// What the instance says of the project, whatever it is.
+    pub(crate) async fn project(&self, http: &Http, project: i64) -> Result<Answer, HttpError> {
+        let path = format!("/v1/projects/{project}");
+        self.call(http, Method::GET, &path, Bytes::new()).await
+    }
+
     pub(crate) async fn inventory(&self, http: &Http, of: &Purchase) -> Result<Held, ApiError> {
         let player = segment(&of.player);
         let path = format!("/v1/projects/{}/players/{player}/inventory", of.project);
@@ -140,7 +146,7 @@ fn order_path(of: &Purchase) -> String {
 }
 
 /// A text as one segment of a path.
-fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     use std::fmt::Write as _;
     let mut written = String::new();
     for byte in text.bytes() {

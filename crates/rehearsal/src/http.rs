@@ -46,7 +46,10 @@ pub struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The machine has no root certificates, and a URL needs some.
-    #[error("no root certificates for `https`")]
+    #[error(
+        "no root certificates for `https`; install `ca-certificates`, or name a PEM file in the \
+         variable SSL_CERT_FILE"
+    )]
     Certificates(#[source] std::io::Error),
     /// Not a URL, or one that cannot be asked.
     #[error("`{url}` is no URL to send to")]

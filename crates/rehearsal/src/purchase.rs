@@ -1,6 +1,6 @@
 //! Who buys, and the ids by which everybody speaks of it.
 
-use crate::overrides::Override;
+use crate::play::Override;
 
 /// Ten digits like Xsolla's own, below 2³¹: some SDKs read 32 bits.
 const IDS: std::ops::RangeInclusive<i64> = 1_000_000_000..=i32::MAX as i64;

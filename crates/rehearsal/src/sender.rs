@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use hyper::{Method, Request, StatusCode};
 
 use crate::http::{Answer, Http, HttpError};
-use crate::script::{Expected, Letter};
+use crate::play::{Expected, Letter};
 use crate::target::Webhook;
 
 /// Sends a letter's copies at the same instant, each on a connection of its own, and
@@ -38,6 +38,16 @@ impl Webhook {
 
     async fn post(&self, http: &Http, body: Bytes, secret: &[u8]) -> Result<Answer, HttpError> {
         let signature = xsolla::signature::authorization_header(&body, secret);
+        self.post_signed(http, body, &signature).await
+    }
+
+    /// Posts a body with a signature that was made before.
+    pub(crate) async fn post_signed(
+        &self,
+        http: &Http,
+        body: Bytes,
+        signature: &str,
+    ) -> Result<Answer, HttpError> {
         let request = Request::builder()
             .method(Method::POST)
             .header("accept", "application/json")

@@ -4,7 +4,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secret::Secret;
 use serde_json::json;
 
-use crate::script::Views;
+use crate::play::Views;
 
 /// A running instance, or any other receiver of Xsolla's webhooks.
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@
 
 mod file;
 mod form;
+mod tls;
 
 use std::fmt;
 use std::ops::Deref;
@@ -22,6 +23,8 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use file::Watched;
+
+pub use tls::{Tls, TlsFault};
 
 /// The largest secret file, in bytes: a key with its chain fits many times.
 pub const MAX_FILE_BYTES: usize = 64 * 1024;

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::lock::Lock;
+use crate::open::Moved;
 use crate::readers::Readers;
 use crate::work::Write;
 use crate::writer::Writer;
@@ -38,9 +39,25 @@ impl File {
         let path = open::resolve(path)?;
         let lock = Lock::take(&path)?;
         open::create(&path)?;
-        let connection = open::writing(&path)?;
+        Self::locked(path, lock, Moved::Refused)
+    }
+
+    /// Opens a file that is there to move its content away, or to go on with that: locks it
+    /// as a server does, and takes one that was moved, too.
+    ///
+    /// # Errors
+    /// When it cannot be had; see [`OpenError`].
+    pub fn open_to_move(path: &Path) -> Result<Self, OpenError> {
+        let path = open::resolve(path)?;
+        open::check_to_copy(&path)?;
+        let lock = Lock::take(&path)?;
+        Self::locked(path, lock, Moved::Welcome)
+    }
+
+    fn locked(path: PathBuf, lock: Lock, moved: Moved) -> Result<Self, OpenError> {
+        let connection = open::writing(&path, moved)?;
         let writer =
-            Writer::start(connection, lock, &path).map_err(|source| OpenError::Folder {
+            Writer::start(connection, lock, &path).map_err(|source| OpenError::Thread {
                 path: path.clone(),
                 source,
             })?;
@@ -48,7 +65,7 @@ impl File {
     }
 
     /// Opens the file to be read, whether or not somebody serves it. It is neither made nor
-    /// locked nor brought up to date.
+    /// locked nor brought up to date, and beside one that nobody has open no file is made.
     ///
     /// # Errors
     /// When it cannot be read or is of another version; see [`OpenError`].
@@ -59,7 +76,7 @@ impl File {
     }
 
     fn new(path: PathBuf, writer: Option<Writer>) -> Self {
-        let readers = Readers::new(path.clone());
+        let readers = Readers::new(path.clone(), writer.is_some());
         Self(Arc::new(Inner {
             path,
             writer,
@@ -112,16 +129,15 @@ impl File {
         self.0.readers.run(closure).await
     }
 
-    /// Copies the file as it is at one moment to `to`, for its owner alone, while
-    /// everybody goes on. `to` appears when the copy is whole and on disk. Until then the
-    /// log beside the file grows with every write.
+    /// Copies the file as [`backup`](crate::backup) does, off the runtime's threads.
     ///
     /// # Errors
     /// When `to` exists, or cannot be written; see [`BackupError`].
     pub async fn backup(&self, to: &Path) -> Result<(), BackupError> {
         let (from, to) = (self.0.path.clone(), to.to_owned());
-        let copying = tokio::task::spawn_blocking(move || backup::copy(&from, &to));
-        copying.await.unwrap_or(Err(BackupError::Interrupted))
+        let copying = tokio::task::spawn_blocking(move || backup::backup(&from, &to));
+        let copied = copying.await.unwrap_or(Err(BackupError::Interrupted));
+        copied.map(drop)
     }
 
     /// Where it is, its folder resolved.

@@ -19,9 +19,15 @@ pub(crate) struct Lock {
 impl Lock {
     /// Takes the lock of the database at `path`, or says who has it.
     pub(crate) fn take(path: &Path) -> Result<Self, OpenError> {
-        let folder = |source| OpenError::Folder {
-            path: path.to_owned(),
-            source,
+        let lock = beside(path, "-lock");
+        let refused = |source: std::io::Error| {
+            let path = path.to_owned();
+            // One that is there and cannot be had says nothing about the folder.
+            if std::fs::symlink_metadata(&lock).is_ok() {
+                let lock = lock.clone();
+                return OpenError::LockFile { path, lock, source };
+            }
+            OpenError::Folder { path, source }
         };
         // Never deleted: whoever opened it before would lock a file that nobody sees.
         let mut file = OpenOptions::new()
@@ -30,8 +36,8 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(beside(path, "-lock"))
-            .map_err(folder)?;
+            .open(&lock)
+            .map_err(refused)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -42,7 +48,7 @@ impl Lock {
                     holder: read.ok().and_then(|_| holder.trim().parse().ok()),
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(folder(source)),
+            Err(TryLockError::Error(source)) => return Err(refused(source)),
         }
         // Only for people; an unwritten number harms nobody.
         let noted = file

@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use crate::OpenError;
+use crate::still::Still;
+use crate::{OpenError, moving};
 
 /// Says in the header of a file that it is ours.
 pub(crate) const APPLICATION: i64 = 0x4772_4C6E;
 
 /// What each version adds to the one before. Only ever appended to.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_queue.sql"),
     include_str!("../../../migrations/sqlite/0003_quarantine.sql"),
+    include_str!("../../../migrations/sqlite/0004_move.sql"),
 ];
 
 /// The version this program writes.
@@ -73,8 +75,15 @@ pub(crate) fn create(path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// What somebody wants with a file that was moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    Refused,
+    Welcome,
+}
+
 /// A connection that writes, on a file brought up to date. The caller holds the lock.
-pub(crate) fn writing(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn writing(path: &Path, moved: Moved) -> Result<Connection, OpenError> {
     let failed = |source| OpenError::of(path.to_owned(), source);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
@@ -87,6 +96,9 @@ pub(crate) fn writing(path: &Path) -> Result<Connection, OpenError> {
         });
     }
     let found = version(&connection, path)?;
+    if moved == Moved::Refused && found >= moving::SINCE {
+        moving::refuse(&connection, path)?;
+    }
     prepare(&connection).map_err(failed)?;
     migrate(&mut connection, found).map_err(failed)?;
     Ok(connection)
@@ -102,20 +114,31 @@ pub(crate) fn reading(path: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(connection)
 }
 
+/// That a file to be read is ours and not of a later version. Which version it is of.
+pub(crate) fn check_to_copy(path: &Path) -> Result<i64, OpenError> {
+    let missing = || OpenError::Missing {
+        path: path.to_owned(),
+    };
+    if !path.exists() {
+        return Err(missing());
+    }
+    let still = Still::of(path);
+    let connection = match &still {
+        Some(still) => still.open(),
+        None => reading(path),
+    };
+    let connection = connection.map_err(|source| OpenError::of(path.to_owned(), source))?;
+    match version(&connection, path)? {
+        // Nothing has ever been written into it.
+        0 => Err(missing()),
+        found => Ok(found),
+    }
+}
+
 /// That a file to be read is ours and of this version.
 pub(crate) fn check_to_read(path: &Path) -> Result<(), OpenError> {
-    if !path.exists() {
-        return Err(OpenError::Missing {
-            path: path.to_owned(),
-        });
-    }
-    let connection = reading(path).map_err(|source| OpenError::of(path.to_owned(), source))?;
-    match version(&connection, path)? {
+    match check_to_copy(path)? {
         VERSION => Ok(()),
-        // Nothing has ever been written into it.
-        0 => Err(OpenError::Missing {
-            path: path.to_owned(),
-        }),
         found => Err(OpenError::Older {
             path: path.to_owned(),
             found,

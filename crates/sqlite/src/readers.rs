@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use crate::still::Still;
 use crate::{ReadError, open};
 
 /// Reads that run at once. Further ones wait for a place.
@@ -16,14 +17,17 @@ const READERS: u32 = 4;
 #[derive(Debug)]
 pub(crate) struct Readers {
     path: PathBuf,
+    /// Whether this process serves the file, which is then never still.
+    served: bool,
     idle: Mutex<Vec<Connection>>,
     places: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf) -> Arc<Self> {
+    pub(crate) fn new(path: PathBuf, served: bool) -> Arc<Self> {
         Arc::new(Self {
             path,
+            served,
             idle: Mutex::default(),
             places: Arc::new(Semaphore::new(READERS as usize)),
         })
@@ -55,9 +59,11 @@ impl Readers {
         F: FnOnce(&Connection) -> Result<T, E>,
         E: From<ReadError>,
     {
+        if let Some(still) = Still::of(&self.path).filter(|_| !self.served) {
+            return on_still(&still, closure);
+        }
         let connection = self.take().map_err(ReadError::from)?;
-        let outcome = catch_unwind(AssertUnwindSafe(|| snapshot(&connection, closure)))
-            .unwrap_or_else(|_| Err(ReadError::Panicked.into()));
+        let outcome = guarded(&connection, closure);
         let ended = connection.is_autocommit()
             || connection.execute_batch("ROLLBACK").is_ok() && connection.is_autocommit();
         // One that will not end its snapshot would keep the log from ever being cut.
@@ -85,8 +91,31 @@ impl Readers {
     }
 }
 
+/// What is read of a file that has changed meanwhile may be damaged, and the file is not.
+fn on_still<T, E, F>(still: &Still, closure: F) -> Result<T, E>
+where
+    F: FnOnce(&Connection) -> Result<T, E>,
+    E: From<ReadError>,
+{
+    let opened = still.open().map_err(|error| ReadError::from(error).into());
+    let outcome = opened.and_then(|connection| guarded(&connection, closure));
+    if still.has_changed() {
+        return Err(ReadError::Changed.into());
+    }
+    outcome
+}
+
+fn guarded<T, E, F>(connection: &Connection, closure: F) -> Result<T, E>
+where
+    F: FnOnce(&Connection) -> Result<T, E>,
+    E: From<ReadError>,
+{
+    catch_unwind(AssertUnwindSafe(|| snapshot(connection, closure)))
+        .unwrap_or_else(|_| Err(ReadError::Panicked.into()))
+}
+
 /// Everything the closure reads is of one moment.
-pub(crate) fn snapshot<T, E, F>(connection: &Connection, closure: F) -> Result<T, E>
+fn snapshot<T, E, F>(connection: &Connection, closure: F) -> Result<T, E>
 where
     F: FnOnce(&Connection) -> Result<T, E>,
     E: From<ReadError>,

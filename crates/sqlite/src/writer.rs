@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, watch};
 
 use crate::WriteError;
 use crate::lock::Lock;
@@ -36,8 +36,8 @@ thread_local! {
 /// What the writer is told.
 enum Message {
     Work(Box<dyn Work>),
-    /// Finish what waits, put everything into the file, and say so.
-    Close(oneshot::Sender<()>),
+    /// Finish what waits and put everything into the file.
+    Close,
 }
 
 /// The way to the writer.
@@ -45,6 +45,8 @@ enum Message {
 pub(crate) struct Writer {
     inbox: mpsc::Sender<Message>,
     commits: Arc<AtomicU64>,
+    /// Ends with the thread.
+    running: watch::Receiver<()>,
 }
 
 impl Writer {
@@ -65,18 +67,21 @@ impl Writer {
             log_before: 0,
         };
         let path = path.to_owned();
+        let (ended, running) = watch::channel(());
         std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || {
-                let closed = seat.run(messages);
+                seat.run(messages);
                 // Only now: the next server finds a file that nobody has open.
                 drop(lock);
                 tracing::debug!(path = %path.display(), "The file is closed");
-                for closed in closed {
-                    let _ = closed.send(());
-                }
+                drop(ended);
             })?;
-        Ok(Self { inbox, commits })
+        Ok(Self {
+            inbox,
+            commits,
+            running,
+        })
     }
 
     /// Hands a write over: at once where there is a place, else in its turn.
@@ -91,14 +96,12 @@ impl Writer {
         }
     }
 
+    /// Returns when the lock is released, whoever asked first.
     pub(crate) async fn close(&self) {
-        let (closed, wait) = oneshot::channel();
-        if self.inbox.send(Message::Close(closed)).await.is_ok() {
-            let _ = wait.await;
-        }
-        // Somebody else may have closed it a moment before: then this waits until nothing
-        // more is taken, and theirs until the lock is released.
-        self.inbox.closed().await;
+        // An error means that somebody else has asked.
+        let _ = self.inbox.send(Message::Close).await;
+        // Nothing is ever sent: this ends when the thread has.
+        let _ = self.running.clone().changed().await;
     }
 
     pub(crate) fn commits(&self) -> u64 {
@@ -116,23 +119,19 @@ struct Seat {
 }
 
 impl Seat {
-    fn run(mut self, mut messages: mpsc::Receiver<Message>) -> Vec<oneshot::Sender<()>> {
+    fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         self.connection.wal_hook(Some(|_, pages| {
             LOG.set(pages.unsigned_abs());
             Ok(())
         }));
-        let mut closed = Vec::new();
         let mut group = VecDeque::new();
         while let Some(first) = messages.blocking_recv() {
             let mut next = Some(first);
             while let Some(message) = next {
                 match message {
                     Message::Work(work) => group.push_back(work),
-                    Message::Close(asked) => {
-                        // What is in the queue by now is still done.
-                        messages.close();
-                        closed.push(asked);
-                    }
+                    // What is in the queue by now is still done.
+                    Message::Close => messages.close(),
                 }
                 next = (group.len() < GROUP_MAX)
                     .then(|| messages.try_recv().ok())
@@ -144,7 +143,6 @@ impl Seat {
             self.tend_log();
         }
         self.end();
-        closed
     }
 
     /// Runs one transaction with as much of the group as it can hold, and answers that

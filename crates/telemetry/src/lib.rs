@@ -8,6 +8,7 @@
 //! Only [`init`] touches process-wide state, the `tracing` subscriber. Instruments are
 //! built from a [`Telemetry`] that is handed around, so a test may hold several.
 
+mod chain;
 mod config;
 mod context;
 mod metrics;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
+pub use chain::chain;
 pub use config::{Config, Format};
 pub use context::{TraceContext, current, set_parent};
 pub use metrics::{DURATION_BUCKETS, Telemetry, durations};

@@ -14,19 +14,17 @@ use bytes::Bytes;
 use ledger::{Disposition, Entry, Ledger, LedgerError};
 use order::{Assertion, Kind, ParkReason};
 use task::Task;
+use telemetry::chain;
 use tokio_util::sync::CancellationToken;
 
 use crate::entry::{entry, to_be_parked};
 use crate::metrics::Metrics;
-use crate::report::{chain, report};
+use crate::report::report;
 use crate::salvage::salvage;
 use crate::{Handler, Reading};
 
 const BACKOFF: Duration = Duration::from_secs(1);
 const BATCH: usize = 20;
-
-/// The broker's word for what came back too often.
-const DELIVERY_LIMIT: &str = "delivery_limit";
 
 /// Which queue messages are parked from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +44,8 @@ impl Origin {
                 (ParkReason::Unrouted, detail.to_owned())
             }
             (Self::Parked, None) => (ParkReason::DeliveryLimit, String::new()),
-            (Self::Parked, Some(DELIVERY_LIMIT)) => {
-                (ParkReason::DeliveryLimit, DELIVERY_LIMIT.to_owned())
+            (Self::Parked, Some(Delivery::GIVEN_UP)) => {
+                (ParkReason::DeliveryLimit, Delivery::GIVEN_UP.to_owned())
             }
             // The ledger had not accepted it, nor that it be parked.
             (Self::Parked, Some(ours)) => (ParkReason::Rejected, ours.to_owned()),

@@ -2,15 +2,6 @@
 
 use ledger::{Entry, Outcome, Verdict};
 
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
-}
-
 /// Says how a notice ended; loud when somebody has to look.
 pub(crate) fn report(entry: &Entry, verdict: &Verdict) {
     let Some(notice) = &entry.notice else {

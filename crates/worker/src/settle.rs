@@ -6,11 +6,12 @@ use std::time::Duration;
 use broker::{Delivery, Tier};
 use claim::Claimed;
 use ledger::{Disposition, Entry};
+use telemetry::chain;
 use tokio::time::Instant;
 
 use crate::batch::{Batch, Effect, Held};
 use crate::lane::Lane;
-use crate::report::{chain, report};
+use crate::report::report;
 
 impl Lane {
     /// Brings every held delivery to an end: booked, or moved to a retry or parking queue,

@@ -3,14 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Method, Request, StatusCode};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::Executor as _;
 use testkit::{Jwt, Postgres, RabbitMq, WebSocket};
+use tests::Http;
 use xsolla::signature::authorization_header;
 
 use crate::process::{
@@ -40,15 +37,15 @@ const SECRETS: [&str; 6] = [
 ];
 
 /// Where the roles of one process listen.
-struct Addresses {
-    ingress: SocketAddr,
+pub(crate) struct Addresses {
+    pub(crate) ingress: SocketAddr,
     publisher: SocketAddr,
-    api: SocketAddr,
+    pub(crate) api: SocketAddr,
 }
 
 impl Addresses {
     /// Out of the line that says them.
-    fn read(line: &str) -> Self {
+    pub(crate) fn read(line: &str) -> Self {
         let at = |role: &str| {
             let (_, rest) = line.split_once(&format!("{role}=Some(")).unwrap();
             rest.split_once(')').unwrap().0.parse().unwrap()
@@ -68,17 +65,10 @@ async fn ask(
     authorization: &str,
     body: &str,
 ) -> (StatusCode, Value) {
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("http://{at}{path}"))
-        .header("authorization", authorization)
-        .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
-        .unwrap();
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let answer = client.request(request).await.unwrap();
-    let status = answer.status();
-    let body = answer.into_body().collect().await.unwrap().to_bytes();
-    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    let headers = [("authorization", authorization)];
+    let (http, url) = (Http::new(), format!("http://{at}{path}"));
+    let answer = http.ask(method, &url, &headers, body).await.unwrap();
+    (answer.status, answer.body)
 }
 
 async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {

@@ -4,11 +4,9 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use testkit::{Database, Redis, Vhost};
-use tests::fresh_binary;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
@@ -31,23 +29,35 @@ pub(crate) struct Settings {
     pub(crate) redis: String,
     pub(crate) ingress: SocketAddr,
     pub(crate) level: &'static str,
+    /// Whole tables more.
+    pub(crate) more: String,
 }
 
 impl Settings {
     /// Every server as it should be.
     pub(crate) fn of(database: &Database, vhost: &Vhost) -> Self {
         let management = vhost.config().management_url.unwrap();
+        Self::at(
+            database.url(),
+            [vhost.url(), &management.reveal()],
+            &Redis::key_space().url,
+        )
+    }
+
+    /// Servers at these URLs: of the broker, its own and the management API's.
+    pub(crate) fn at(ledger: &str, [broker, management]: [&str; 2], redis: &str) -> Self {
         Self {
-            ledger: database.url().to_owned(),
-            broker: vhost.url().to_owned(),
-            management: (*management.reveal()).to_owned(),
-            redis: Redis::key_space().url,
-            ingress: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ledger: ledger.to_owned(),
+            broker: broker.to_owned(),
+            management: management.to_owned(),
+            redis: redis.to_owned(),
+            ingress: anywhere(),
             level: "info",
+            more: String::new(),
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self {
             ledger,
             broker,
@@ -55,6 +65,7 @@ impl Settings {
             redis,
             ingress,
             level,
+            more,
         } = self;
         format!(
             "[ledger]\nurl = {ledger:?}\n\
@@ -72,9 +83,14 @@ impl Settings {
              [projects.{PROJECT}.players]\ndeadline = \"10s\"\n\
              [projects.{PROJECT}.quarantine]\nenabled = true\nkey = {QUARANTINE_KEY:?}\n\
              [projects.{PROJECT}.publisher]\nalgorithm = \"HS256\"\nsecret = {LOGIN_SECRET:?}\n\
-             login_project_id = {LOGIN_PROJECT:?}\n"
+             login_project_id = {LOGIN_PROJECT:?}\n{more}"
         )
     }
+}
+
+/// A free port of this machine.
+pub(crate) fn anywhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 /// A port where nobody listens.
@@ -96,19 +112,13 @@ impl Process {
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("grantline.toml"), settings.text()).unwrap();
         let log = File::create(folder.join("log")).unwrap();
-        // The kernel ends it when this thread ends, however that happens.
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(fresh_binary())
-            .args(arguments)
+        let child = tests::grantline(arguments)
             .arg("--config")
             .arg(folder.join("grantline.toml"))
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
         Self { child, folder }

@@ -55,6 +55,8 @@ impl Server {
 pub(crate) struct Servers {
     folder: PathBuf,
     private: Vec<Server>,
+    /// The folder with the certificates, for servers that speak TLS as well.
+    certificates: Option<PathBuf>,
     urls: BTreeMap<String, String>,
     watchman: Child,
     /// PostgreSQL's log so far: every start begins a new file.
@@ -64,6 +66,19 @@ pub(crate) struct Servers {
 impl Servers {
     /// Starts these below an empty folder; the others are those of the environment.
     pub(crate) async fn start(folder: &Path, private: &[Server]) -> Self {
+        Self::start_with(folder, private, None).await
+    }
+
+    /// The same, with TLS listeners that use what is in `certificates`.
+    pub(crate) async fn start_encrypted(
+        folder: &Path,
+        private: &[Server],
+        certificates: &Path,
+    ) -> Self {
+        Self::start_with(folder, private, Some(certificates.to_owned())).await
+    }
+
+    async fn start_with(folder: &Path, private: &[Server], certificates: Option<PathBuf>) -> Self {
         let scripts = folder.join("deploy/stack");
         fs::create_dir_all(&scripts).unwrap();
         let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/stack");
@@ -74,6 +89,7 @@ impl Servers {
         let mut servers = Self {
             folder: folder.to_owned(),
             private: private.to_vec(),
+            certificates,
             urls: BTreeMap::new(),
             watchman: watch(folder),
             postgres_log: String::new(),
@@ -142,19 +158,7 @@ impl Servers {
     /// Messages in each queue, held ones included. A publisher's own queue of hints is as
     /// volatile as the hints and left out.
     pub(crate) async fn queues(&self) -> BTreeMap<String, u64> {
-        let amqp = self.url("AMQP_URL").strip_prefix("amqp://").unwrap();
-        let (credentials, _) = amqp.rsplit_once('@').unwrap();
-        let request = Request::get(format!("{}/api/queues/%2f", self.url("RABBITMQ_API_URL")))
-            .header(
-                "authorization",
-                format!("Basic {}", STANDARD.encode(credentials)),
-            )
-            .body(Empty::<Bytes>::new())
-            .unwrap();
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let answer = client.request(request).await.unwrap();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        let queues: Vec<Value> = serde_json::from_slice(&body).unwrap();
+        let queues: Vec<Value> = self.management("queues/%2f").await;
         queues
             .iter()
             .filter(|queue| queue["durable"] == true)
@@ -166,11 +170,42 @@ impl Servers {
             .collect()
     }
 
+    /// Whether each connection to the broker is encrypted, and whose certificate it shows.
+    pub(crate) async fn broker_sessions(&self) -> Vec<(bool, String)> {
+        let sessions = self.management("connections").await;
+        sessions
+            .iter()
+            .map(|session| {
+                let subject = session["peer_cert_subject"].as_str().unwrap_or_default();
+                (session["ssl"] == true, subject.to_owned())
+            })
+            .collect()
+    }
+
+    async fn management(&self, path: &str) -> Vec<Value> {
+        let amqp = self.url("AMQP_URL").strip_prefix("amqp://").unwrap();
+        let (credentials, _) = amqp.rsplit_once('@').unwrap();
+        let request = Request::get(format!("{}/api/{path}", self.url("RABBITMQ_API_URL")))
+            .header(
+                "authorization",
+                format!("Basic {}", STANDARD.encode(credentials)),
+            )
+            .body(Empty::<Bytes>::new())
+            .unwrap();
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let answer = client.request(request).await.unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice(&body).unwrap()
+    }
+
     fn script(&self, name: &str) -> Command {
         let mut script = Command::new("bash");
         script.arg(self.folder.join("deploy/stack").join(name));
         // Somebody else's servers must not be taken for ours, nor an fsync left out.
-        script.env_remove("STACK_FSYNC");
+        script.env_remove("STACK_FSYNC").env_remove("STACK_TLS");
+        if let Some(certificates) = &self.certificates {
+            script.env("STACK_TLS", certificates);
+        }
         for name in self.private.iter().flat_map(|server| server.urls()) {
             script.env_remove(name);
         }

@@ -1,6 +1,5 @@
 //! An api to call, with a ledger and a broker of its own.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use ledger::{Entry, Ledger, Notice};
 use lifecycle::Lifecycle;
 use order::{
-    Amount, Assertion, Content, ContentItem, Grant, Kind, Line, Money, ParkReason, Plan, ProjectId,
-    Reference,
+    Amount, Assertion, Content, ContentItem, Grant, Kind, Line, Money, ParkReason, Plan, Reference,
 };
 use secret::Secret;
 use serde_json::Value;
@@ -130,10 +128,13 @@ impl Bench {
         };
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = format!("http://{}", listener.local_addr());
-        let projects: BTreeSet<ProjectId> = [PROJECT, QUIET_PROJECT, 7].map(id).into();
+        let projects = [PROJECT, QUIET_PROJECT, 7].map(|number| {
+            let rehearsal = number == 7;
+            (id(number), api::Project { rehearsal })
+        });
         let serving = lifecycle.clone();
         lifecycle.supervise("api", async move {
-            api::run(config(), projects, deps, listener, &serving).await
+            api::run(config(), projects.into(), deps, listener, &serving).await
         });
         Self {
             ledger: database.ledger(),

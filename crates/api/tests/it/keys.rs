@@ -39,6 +39,22 @@ async fn a_request_without_a_known_key_learns_nothing_but_how_to_send_one() {
 }
 
 #[tokio::test]
+async fn a_project_says_whether_it_may_be_rehearsed() {
+    let bench = Bench::new().await;
+    bench.connected().await;
+    let real = bench.get("game", "/v1/projects/44056").await;
+    assert_eq!(real.status.as_u16(), 200);
+    assert_eq!(
+        real.json,
+        serde_json::json!({"project": 44_056, "rehearsal": false, "backlog": 0})
+    );
+    let marked = bench.get("game", "/v1/projects/7").await;
+    assert_eq!(marked.json["rehearsal"], true);
+    let nobodys = bench.get("game", "/v1/projects/99").await;
+    assert_eq!(nobodys.fault(), (404, "unknown_project"));
+}
+
+#[tokio::test]
 async fn the_description_is_for_everybody_and_read_only() {
     let bench = Bench::new().await;
     let told = bench.call(None, Method::GET, DESCRIPTION, "").await;

@@ -91,7 +91,7 @@ pub(crate) struct TargetArgs {
     pub(crate) api_key_file: Option<PathBuf>,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("expected more than nothing".to_owned()),
         Ok(duration) => Ok(duration),

@@ -1,10 +1,22 @@
 //! One file per subcommand that is not a role; roles are started by `serve`.
 
+mod backup;
 mod check_config;
+mod completions;
+mod data_file;
+mod epoch;
+mod man;
 mod migrate;
+mod migrate_to;
+mod order;
+mod parked;
 pub(crate) mod play;
+mod reading;
+mod rehearse;
+mod restore;
 mod serve;
 mod sign;
+mod target;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -21,11 +33,20 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = cli.config.as_deref();
     match cli.command {
         Command::Sign(sign) => sign::run(&sign),
+        Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => man::run(&man),
+        Command::Order(order) => runtime()?.block_on(order::run(&order, config)),
+        Command::Parked(parked) => runtime()?.block_on(parked::run(&parked, config)),
         Command::CheckConfig(check) => check_config::run(&check, config),
         Command::Migrate(migrate) => {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
         }
+        Command::Backup(backup) => backup::run(&backup, config),
+        Command::Restore(restore) => restore::run(&restore, config),
+        Command::MigrateTo(to) => runtime()?.block_on(migrate_to::run(&to, config)),
+        Command::Epoch(epoch) => runtime()?.block_on(epoch::run(&epoch, config)),
         Command::Play(play) => runtime()?.block_on(play::run(&play)),
+        Command::Rehearse(rehearse) => runtime()?.block_on(rehearse::run(&rehearse)),
         Command::Serve(serve) => serve::serve(&serve, config),
         Command::Ingress => serve::roles(&Roles::ingress(), &load(config)?.value),
         Command::Worker(worker) => serve::roles(&Roles::worker(worker.kinds), &load(config)?.value),

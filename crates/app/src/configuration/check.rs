@@ -5,6 +5,7 @@
 //! with a fault there is no configuration.
 
 use secret::Secret;
+use telemetry::chain;
 
 use super::environment::variable;
 use super::fault::{Fault, Problem};
@@ -165,13 +166,6 @@ fn elsewhere(name: &str, shape: &Shape, path: &[String]) -> Option<String> {
             elsewhere(name, value, &joined(path, &format!("<{placeholder}>")))
         }
         Kind::List { .. } | Kind::Leaf(_) => None,
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
     }
 }
 

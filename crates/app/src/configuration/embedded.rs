@@ -24,7 +24,7 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    const fn history_rows() -> u32 {
+    pub(crate) const fn history_rows() -> u32 {
         1_000
     }
 }

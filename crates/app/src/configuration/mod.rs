@@ -35,6 +35,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+pub(crate) use embedded::Embedded;
 pub(crate) use fault::{Fault, Faults, Problem};
 pub(crate) use sections::{Configuration, Project, Stack};
 

@@ -137,9 +137,20 @@ pub(crate) struct Project {
     /// Whose tokens are believed. Without it no player of this project can connect.
     #[serde(default)]
     pub(crate) publisher: Option<publisher::Project>,
+    /// Nobody really buys in this project, so that `grantline rehearse` may play a sale in it:
+    /// thousands of players, orders, cancellations and refunds, which stay in the ledger.
+    #[serde(default)]
+    pub(crate) rehearsal: bool,
 }
 
 impl Project {
+    /// What the api role knows of this project.
+    pub(crate) fn api(&self) -> api::Project {
+        api::Project {
+            rehearsal: self.rehearsal,
+        }
+    }
+
     /// What the ingress role knows of this project.
     pub(crate) fn ingress(&self) -> ingress::Project {
         ingress::Project {
@@ -178,6 +189,7 @@ impl Composed for Configuration {
     fn contradictions(&self) -> Vec<Contradiction> {
         let mut rules = Rules(Vec::new());
         rules.stack(self);
+        rules.certificates(self);
         rules.telemetry(&self.telemetry);
         if self.publisher.pong_timeout >= self.publisher.ping_interval {
             rules.broken(
@@ -233,6 +245,41 @@ impl Rules {
                     ),
                 ),
                 _ => {}
+            }
+        }
+    }
+
+    fn certificates(&mut self, all: &Configuration) {
+        let claim = all.claim.url.as_ref();
+        let sections = [
+            (
+                "ledger",
+                all.ledger.as_ref().map(|it| (&it.url, &it.tls)),
+                "",
+            ),
+            (
+                "broker",
+                all.broker.as_ref().map(|it| (&it.url, &it.tls)),
+                "amqps://",
+            ),
+            ("claim", claim.map(|url| (url, &all.claim.tls)), "rediss://"),
+        ];
+        for (section, configured, scheme) in sections {
+            let Some((url, tls)) = configured else {
+                continue;
+            };
+            if tls.is_default() {
+                continue;
+            }
+            if let Err(fault) = tls.client_config() {
+                let fault = anyhow::Error::new(fault);
+                self.broken(&format!("{section}.tls"), format!("{fault:#}"));
+            }
+            if !url.reveal().starts_with(scheme) {
+                self.broken(
+                    &format!("{section}.url"),
+                    format!("`{section}.tls` would count for nothing; expected {scheme}…"),
+                );
             }
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use broker::Link;
+use order::ProjectId;
 use rehearsal::{Instance, Pace, Purchase, Scenario};
 
 use crate::commands::play;
@@ -40,9 +41,28 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
+    /// Where it is kept unless somebody says otherwise.
+    pub(crate) const FOLDER: &str = "grantline-data";
+
+    /// Its project.
+    pub(crate) fn project() -> ProjectId {
+        ProjectId::try_from(PROJECT).expect("a number above 0")
+    }
+
     /// Whether nothing says what to serve: no file, and no project in the environment.
     pub(crate) fn is_wanted(sources: &Sources) -> bool {
         sources.file.is_none() && !names(sources, "PROJECTS__")
+    }
+
+    /// The file that would be served with no argument, where that is the demo's.
+    pub(crate) fn file(sources: &Sources) -> Option<PathBuf> {
+        let is_demo = Self::is_wanted(sources) && !has_stack(sources);
+        is_demo.then(Self::default_file)
+    }
+
+    /// Where the demo's file is unless somebody says otherwise.
+    pub(crate) fn default_file() -> PathBuf {
+        Path::new(Self::FOLDER).join(FILE)
     }
 
     /// Opens the folder `data` and makes it where there is none.
@@ -56,16 +76,13 @@ impl Demo {
     pub(crate) fn configuration(&self, sources: &Sources) -> File {
         let quoted =
             |name| toml::Value::String(self.folder.join(name).display().to_string()).to_string();
-        let has_stack = ["LEDGER__", "BROKER__", "CLAIM__URL", "EMBEDDED__FILE"]
-            .iter()
-            .any(|key| names(sources, key));
-        let stack = if has_stack {
+        let stack = if has_stack(sources) {
             String::new()
         } else {
             format!("[embedded]\nfile = {}\n\n", quoted(FILE))
         };
         let text = format!(
-            "{stack}[projects.{PROJECT}]\nwebhook_secrets_file = [{}]\n\n\
+            "{stack}[projects.{PROJECT}]\nwebhook_secrets_file = [{}]\nrehearsal = true\n\n\
              [projects.{PROJECT}.publisher]\nalgorithm = \"HS256\"\nsecret_file = {}\n\
              login_project_id = \"{LOGIN_PROJECT}\"\n\n\
              [api]\nlisten = \"127.0.0.1:8082\"\n\n\
@@ -201,6 +218,13 @@ impl Drop for Word {
         // A file that stays names ports where nobody listens: `grantline play` says so.
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// Whether the environment names servers or a file.
+fn has_stack(sources: &Sources) -> bool {
+    ["LEDGER__", "BROKER__", "CLAIM__URL", "EMBEDDED__FILE"]
+        .iter()
+        .any(|key| names(sources, key))
 }
 
 /// Whether the environment sets a key that begins like this.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use sqlite::WriteError;
+use telemetry::chain;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Shared;
 use super::desk::Desk;
-use super::fault::{Fault, chain};
+use super::fault::Fault;
 use super::table::{self, Destination, Key};
 use crate::inbox::Inbox;
 use crate::{Delivery, PublishError, Tag, Tier, names};

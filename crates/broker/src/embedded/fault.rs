@@ -1,6 +1,7 @@
 //! Why the file did not take something.
 
 use sqlite::WriteError;
+use telemetry::chain;
 
 use crate::PublishError;
 
@@ -43,15 +44,4 @@ impl From<Fault> for PublishError {
             },
         }
     }
-}
-
-/// The error and its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

@@ -4,9 +4,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use sqlite::WriteError;
+use telemetry::chain;
 use tokio::time::sleep;
 
-use super::fault::{Fault, chain};
+use super::fault::Fault;
 use super::{PAUSE, Shared, table};
 use crate::Link;
 

@@ -11,6 +11,7 @@ mod due;
 mod fault;
 mod health;
 mod hints;
+pub(crate) mod outgoing;
 mod table;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use opentelemetry::metrics::Meter;
 use sqlite::{File, ReadError, WriteError};
 use task::{Headers, Hints, Lane, Task};
+use telemetry::chain;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -29,7 +31,7 @@ use tokio_util::task::TaskTracker;
 use crate::metrics::Metrics;
 use crate::{Depth, EmbeddedConfig, Link, PublishError, State, names};
 use desk::Desk;
-use fault::{Fault, chain};
+use fault::Fault;
 
 pub(crate) use consume::Consumer;
 pub(crate) use hints::HintReceiver;

@@ -4,12 +4,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use task::Lane;
 
 use super::fault::Fault;
-use crate::{Tier, names};
+use crate::{Delivery, Tier, names};
 
 /// Due messages moved in one transaction.
 const DUE_MOST: usize = 256;
-/// As RabbitMQ calls it.
-const DELIVERY_LIMIT: &str = "delivery_limit";
 
 /// A message's place in its queue, and with that its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +45,8 @@ pub(super) struct Message {
 /// Puts the queues in order after whoever had the file before, and says which number is the
 /// first that no message or turn has had.
 pub(super) fn begin(connection: &Connection, delivery_limit: u32) -> rusqlite::Result<i64> {
+    // From here on numbers are given anew, and what was sent to another broker may be done.
+    connection.execute("DELETE FROM move_sent", [])?;
     let ours: Vec<_> = names::queues().collect();
     for queue in &ours {
         let sql = "INSERT OR IGNORE INTO queue_sizes VALUES (?1, 0, 0)";
@@ -70,7 +70,7 @@ pub(super) fn begin(connection: &Connection, delivery_limit: u32) -> rusqlite::R
                 key,
                 names::PARKED,
                 next,
-                Some(DELIVERY_LIMIT),
+                Some(Delivery::GIVEN_UP),
             )?;
             next += 1;
         }
@@ -229,7 +229,7 @@ pub(super) fn park_exhausted(
                    WHERE queue = ?1 AND rank = ?2 AND message = ?3 AND deliveries > ?4";
         let row = (queue, key.rank, key.message, delivery_limit);
         if connection.prepare_cached(sql)?.exists(row)? {
-            let reason = Some(DELIVERY_LIMIT);
+            let reason = Some(Delivery::GIVEN_UP);
             shift(connection, queue, *key, names::PARKED, rank(), reason)?;
             parked.push(*key);
         }

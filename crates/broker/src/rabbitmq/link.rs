@@ -3,15 +3,18 @@
 //! The client's own recovery is off: it leaves consumers silent and confirms hanging.
 //! Here a connection is used until the first sign of trouble, then dropped whole.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
+use lapin::tcp::{AMQPUriTcpExt as _, RustlsConnector};
 use lapin::types::FieldTable;
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, Event, ExchangeKind};
+use secret::Tls;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -237,9 +240,33 @@ impl Dialer {
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         Ok(Attempt {
             since: Instant::now(),
-            connection: tokio::spawn(Connection::connect_uri(uri, properties)),
+            connection: tokio::spawn(connect(uri, properties, self.config.tls.clone())),
         })
     }
+}
+
+/// The client's own way over TLS trusts the system's authorities beside those it is given,
+/// and fails where the system has none.
+async fn connect(
+    uri: AMQPUri,
+    properties: ConnectionProperties,
+    tls: Tls,
+) -> lapin::Result<Connection> {
+    if tls.is_default() || uri.scheme == AMQPScheme::AMQP {
+        return Connection::connect_uri(uri, properties).await;
+    }
+    let encrypted = async move |uri: AMQPUri, runtime| {
+        let config = tls.client_config().map_err(io::Error::other)?;
+        let plain = AMQPUri {
+            scheme: AMQPScheme::AMQP,
+            ..uri.clone()
+        };
+        let stream = plain.connect_async(&runtime).await?;
+        let connector = RustlsConnector::from(config);
+        Ok(stream.into_rustls(&connector, &uri.authority.host).await?)
+    };
+    let runtime = lapin::runtime::default_runtime()?;
+    Connection::connector(uri, runtime, encrypted, properties).await
 }
 
 /// The configured address, read each time, for a secret file may have changed. What cannot

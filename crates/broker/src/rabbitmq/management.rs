@@ -31,13 +31,14 @@ pub enum TopologyError {
     /// An address in the configuration is none. It is not shown: it holds a password.
     #[error("{0}")]
     Address(String),
-    /// The trusted certificates of this machine cannot be read.
-    #[error("cannot load the certificates this machine trusts")]
-    Certificates(#[source] std::io::Error),
+    /// The certificates for TLS cannot be used.
+    #[error("cannot use the certificates of `broker.tls`")]
+    Certificates(#[source] secret::TlsFault),
     /// Nothing answers there.
     #[error(
         "cannot reach RabbitMQ's management API at {address}; expected the plugin \
-         `rabbitmq_management` there: enable it, or correct `broker.management_url`"
+         `rabbitmq_management` there: enable it, or correct `broker.management_url`, or `broker.tls` where a certificate is at \
+         fault"
     )]
     Unreachable {
         /// Where it was looked for.
@@ -125,9 +126,10 @@ impl Management {
         let broker = address(config).map_err(TopologyError::Address)?;
         let place = Place::of(config, &broker)?;
         let client = if place.tls {
+            let tls = config.tls.client_config();
+            let tls = tls.map_err(TopologyError::Certificates)?;
             let connector = HttpsConnectorBuilder::new()
-                .with_native_roots()
-                .map_err(TopologyError::Certificates)?
+                .with_tls_config(tls)
                 .https_only()
                 .enable_http1()
                 .build();

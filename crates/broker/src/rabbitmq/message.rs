@@ -4,9 +4,11 @@ use bytes::Bytes;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use task::{Headers, Hints, Lane, Task};
+use time::OffsetDateTime;
 
 use crate::delivery::read;
-use crate::{Delivery, Tag, Tier, names};
+use crate::embedded::outgoing::Exit;
+use crate::{Delivery, Tag, Tier, moving, names};
 
 /// Why we parked it.
 const PARKED_REASON: &str = "grantline-parked-reason";
@@ -63,6 +65,25 @@ pub(super) fn parked(delivery: &Delivery, reason: &str) -> Outgoing {
         &headers,
         delivery.body().clone(),
     )
+}
+
+/// A message of the embedded stack's file, for the queue that is its own here.
+pub(super) fn carried(message: &moving::Outgoing, now: OffsetDateTime) -> Outgoing {
+    let (exchange, wait) = match message.exit(now) {
+        Exit::Work => (names::TASKS, None),
+        Exit::Retry(tier, millis) => (names::retry(tier), Some(millis)),
+        Exit::Parked => (names::PARKED, None),
+        Exit::Unrouted => (names::UNROUTED, None),
+    };
+    let mut headers = message.headers.clone();
+    headers.set_some(PARKED_REASON, message.reason.as_deref());
+    let mut carried = persistent(exchange, &message.lane, &headers, message.body.clone());
+    if let Some(millis) = wait {
+        // Shorter than the queue's own, it counts. It is gone when the message is due.
+        let expiration = ShortString::from(millis.to_string());
+        carried.properties = carried.properties.with_expiration(expiration);
+    }
+    carried
 }
 
 /// New rows, for every publisher.

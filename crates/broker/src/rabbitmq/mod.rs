@@ -17,13 +17,14 @@ use std::sync::{Arc, OnceLock};
 
 use opentelemetry::metrics::Meter;
 use task::{Hints, Task};
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::metrics::Metrics;
-use crate::{Config, Depth, Link, PublishError, State, names};
+use crate::{Config, Depth, Link, PublishError, State, moving, names};
 use consume::{Sessions, Source};
 use link::{Dialer, Session, Way};
 use publish::Publisher;
@@ -89,6 +90,15 @@ impl Broker {
 
     pub(crate) async fn publish(&self, task: &Task) -> Result<(), PublishError> {
         self.0.publisher.send(message::work(task)).await
+    }
+
+    /// Publishes a message of the file where it belongs here.
+    pub(crate) async fn carry(
+        &self,
+        message: &moving::Outgoing,
+        now: OffsetDateTime,
+    ) -> Result<(), PublishError> {
+        self.0.publisher.send(message::carried(message, now)).await
     }
 
     pub(crate) fn send_hints(&self, hints: &Hints) {

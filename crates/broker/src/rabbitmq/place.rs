@@ -59,7 +59,7 @@ impl Place {
         } else if matches!(error.kind(), ErrorKind::IOError(_)) {
             format!(
                 "cannot reach {self} ({error}); expected a running broker there: start it, or \
-                 correct `broker.url`"
+                 correct `broker.url`, or `broker.tls` where a certificate is at fault"
             )
         } else {
             format!("the connection to {self} failed ({error}); check `broker.url`")

@@ -29,6 +29,7 @@ mod consuming;
 mod embedded;
 mod hints;
 mod killed;
+mod moving;
 mod publishing;
 mod rabbitmq;
 mod stack;

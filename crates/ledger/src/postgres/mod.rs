@@ -3,6 +3,7 @@
 mod book;
 mod bookings;
 mod conflicts;
+mod moving;
 mod notices;
 mod orders;
 mod parked;
@@ -10,6 +11,7 @@ mod players;
 mod pool;
 mod quarantine;
 mod streams;
+mod tls;
 mod transactions;
 
 use std::str::FromStr;
@@ -24,6 +26,9 @@ use self::pool::Pool;
 use crate::{Config, LedgerError, SchemaError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
+
+/// As the server's own views name our connections.
+const NAME: &str = "grantline";
 
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
@@ -40,6 +45,15 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn open(config: &Config) -> Result<Self, SchemaError> {
+        Self::with(config, &[])
+    }
+
+    pub(crate) fn open_to_read(config: &Config) -> Result<Self, SchemaError> {
+        Self::with(config, &[("default_transaction_read_only", "on")])
+    }
+
+    /// Every session begins with these settings.
+    fn with(config: &Config, settings: &[(&str, &str)]) -> Result<Self, SchemaError> {
         let url = config.url.reveal();
         // sqlx takes any scheme, and would look for PostgreSQL at a MySQL's address.
         if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
@@ -53,11 +67,14 @@ impl Ledger {
             options.get_port(),
             options.get_database().unwrap_or_default()
         );
-        let options = options.application_name("grantline").options([
-            ("lock_timeout", milliseconds(config.lock_timeout)),
-            ("statement_timeout", milliseconds(config.statement_timeout)),
-            ("idle_in_transaction_session_timeout", "15s".to_owned()),
-        ]);
+        let options = tls::encrypted(options, &config.tls)
+            .options(settings.iter().copied())
+            .application_name(NAME)
+            .options([
+                ("lock_timeout", milliseconds(config.lock_timeout)),
+                ("statement_timeout", milliseconds(config.statement_timeout)),
+                ("idle_in_transaction_session_timeout", "15s".to_owned()),
+            ]);
         Ok(Self {
             pool: Arc::new(Pool::new(config, options)),
             at,
@@ -92,6 +109,17 @@ impl Ledger {
             Err(error) if is_missing_table(&error) => 0,
             Err(source) => return Err(self.unusable(source)),
         };
+        if found >= needed {
+            let sql = "SELECT EXISTS (SELECT 1 FROM move WHERE finished_at IS NULL)";
+            let read = sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut connection);
+            if in_time(read)
+                .await
+                .map_err(|source| self.unusable(source))?
+            {
+                let at = self.at.clone();
+                return Err(SchemaError::Arriving { at });
+            }
+        }
         match found {
             found if found < needed => Err(SchemaError::Older {
                 at: self.at.clone(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
-use super::{Ledger, bookings, conflicts, notices};
+use super::{Ledger, bookings, conflicts, notices, streams};
 use crate::books::{Books, OrderKey, OrderRow};
 use crate::rows::named;
 use crate::rows::orders::Found;
@@ -95,8 +95,8 @@ pub(super) async fn save(
 
 async fn view(
     pool: &PgPool,
-    project: ProjectId,
-    order: OrderId,
+    (project, order): OrderKey,
+    history_rows: i64,
 ) -> Result<Option<OrderView>, LedgerError> {
     let found: Option<Found> =
         sqlx::query_as("SELECT * FROM orders WHERE project = $1 AND order_id = $2")
@@ -110,6 +110,10 @@ async fn view(
     let Some(mut view) = found.or_else(|| OrderView::of_notices(order, &notices)) else {
         return Ok(None);
     };
+    if let Some(player) = &view.player {
+        let key = (project, order);
+        view.statuses = streams::of_order(pool, key, player, history_rows).await?;
+    }
     view.notices = notices;
     view.bookings = bookings::of_order(pool, project, order).await?;
     view.conflicts = conflicts::about(pool, project, order).await?;
@@ -150,7 +154,7 @@ impl Ledger {
         project: ProjectId,
         order: OrderId,
     ) -> Result<Option<OrderView>, LedgerError> {
-        let read = |pool| async move { view(&pool, project, order).await };
+        let read = |pool| async move { view(&pool, (project, order), self.history_rows).await };
         self.pool.within(read).await
     }
 

@@ -13,6 +13,28 @@ use crate::books::{Books, NewParked, NoticeKey};
 use crate::rows::parked::{Found, WithBody};
 use crate::{Entry, LedgerError, Notice, ParkedBody, ParkedFilter, ParkedView};
 
+/// The list after a number, in one direction or the other.
+macro_rules! listed {
+    ($after:literal, $direction:literal) => {
+        concat!(
+            "SELECT id, project, kind, order_id, transaction_id, player, reason, detail, attempts,
+                    trace_id, received_at, parked_at, replayed_at, settled_at
+             FROM parked
+             WHERE id ",
+            $after,
+            " $1 AND ($2 OR settled_at IS NULL)
+               AND ($3::bigint IS NULL OR project = $3) AND ($4::bigint IS NULL OR order_id = $4)
+               AND ($5::bigint IS NULL OR transaction_id = $5) AND ($6::text IS NULL OR player = $6)
+             ORDER BY id ",
+            $direction,
+            " LIMIT $7"
+        )
+    };
+}
+
+const OLDEST_FIRST: &str = listed!(">", "ASC");
+const NEWEST_FIRST: &str = listed!("<", "DESC");
+
 /// Parks what this batch could not process and settles what it could after all. Gives the
 /// number of each parked notice.
 pub(super) async fn save(
@@ -158,25 +180,22 @@ impl Ledger {
         &self,
         filter: &ParkedFilter,
     ) -> Result<Vec<ParkedView>, LedgerError> {
+        let (sql, first) = if filter.newest_first {
+            (NEWEST_FIRST, i64::MAX)
+        } else {
+            (OLDEST_FIRST, 0)
+        };
         let read = |pool: PgPool| async move {
-            Ok(sqlx::query_as(
-            "SELECT id, project, kind, order_id, transaction_id, player, reason, detail, attempts, trace_id,
-                    received_at, parked_at, replayed_at, settled_at
-             FROM parked
-             WHERE id > $1 AND ($2 OR settled_at IS NULL)
-               AND ($3::bigint IS NULL OR project = $3) AND ($4::bigint IS NULL OR order_id = $4)
-               AND ($5::bigint IS NULL OR transaction_id = $5) AND ($6::text IS NULL OR player = $6)
-             ORDER BY id LIMIT $7",
-        )
-        .bind(filter.after.map_or(0, |id| id.0))
-        .bind(filter.settled)
-        .bind(filter.project.map(ProjectId::get))
-        .bind(filter.order.map(OrderId::get))
-        .bind(filter.transaction.map(TransactionId::get))
-        .bind(filter.player.as_ref().map(PlayerId::as_str))
-        .bind(i64::from(filter.limit.min(200)))
-        .fetch_all(&pool)
-        .await?)
+            Ok(sqlx::query_as(sql)
+                .bind(filter.after.map_or(first, |id| id.0))
+                .bind(filter.settled)
+                .bind(filter.project.map(ProjectId::get))
+                .bind(filter.order.map(OrderId::get))
+                .bind(filter.transaction.map(TransactionId::get))
+                .bind(filter.player.as_ref().map(PlayerId::as_str))
+                .bind(i64::from(filter.limit.min(200)))
+                .fetch_all(&pool)
+                .await?)
         };
         let found: Vec<Found> = self.pool.within(read).await?;
         found.into_iter().map(Found::view).collect()

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
 use super::Ledger;
-use crate::books::Books;
+use crate::books::{Books, OrderKey};
 use crate::rows::{named, number};
 use crate::{LedgerError, Stream, StreamRow};
 
@@ -92,6 +92,41 @@ async fn reserve(
     Ok(heads.into_iter().map(before).collect())
 }
 
+/// What a player's clients were told of one order, as far as their history can be read.
+pub(super) async fn of_order(
+    pool: &PgPool,
+    (project, order): OrderKey,
+    player: &PlayerId,
+    history_rows: i64,
+) -> Result<Vec<StreamRow>, LedgerError> {
+    let found: Vec<(i64, i64, String, OffsetDateTime)> = sqlx::query_as(
+        "SELECT r.stream_offset, r.order_id, r.status, r.at
+         FROM streams s
+         JOIN stream_rows r ON r.project = s.project AND r.player = s.player
+              AND r.stream_offset > s.last_offset - $4
+         WHERE s.project = $1 AND s.player = $2 AND r.order_id = $3
+         ORDER BY r.stream_offset",
+    )
+    .bind(project.get())
+    .bind(player.as_str())
+    .bind(order.get())
+    .bind(history_rows)
+    .fetch_all(pool)
+    .await?;
+    found.into_iter().map(row).collect()
+}
+
+fn row(
+    (offset, order, status, at): (i64, i64, String, OffsetDateTime),
+) -> Result<StreamRow, LedgerError> {
+    Ok(StreamRow {
+        offset,
+        order: number("stream_rows.order_id", order)?,
+        status: named("stream_rows.status", &status, Status::from_name)?,
+        at,
+    })
+}
+
 #[derive(sqlx::FromRow)]
 struct Found {
     epoch: String,
@@ -103,27 +138,31 @@ struct Found {
 }
 
 impl Found {
+    /// `None` where the stream has none after the offset asked for.
     fn row(&self) -> Result<Option<StreamRow>, LedgerError> {
         let columns = self
             .stream_offset
             .zip(self.order_id)
-            .zip(self.status.as_deref())
+            .zip(self.status.clone())
             .zip(self.at);
-        let Some((((offset, order), status), at)) = columns else {
-            return Ok(None);
-        };
-        let order = number("stream_rows.order_id", order)?;
-        let status = named("stream_rows.status", status, Status::from_name)?;
-        Ok(Some(StreamRow {
-            offset,
-            order,
-            status,
-            at,
-        }))
+        let found = columns.map(|(((offset, order), status), at)| (offset, order, status, at));
+        found.map(row).transpose()
     }
 }
 
 impl Ledger {
+    pub(crate) async fn new_epoch(&self) -> Result<String, LedgerError> {
+        let draw = |pool: PgPool| async move {
+            let sql = "UPDATE identity SET id = DEFAULT";
+            let mut transaction = pool.begin().await?;
+            sqlx::query(sql).execute(&mut *transaction).await?;
+            let drawn = epoch(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(drawn)
+        };
+        self.pool.within(draw).await
+    }
+
     pub(crate) async fn stream(
         &self,
         project: ProjectId,

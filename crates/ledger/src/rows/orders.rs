@@ -68,6 +68,7 @@ impl Found {
             content: self.content.map(content::from_json).transpose()?,
             first_at: self.first_at,
             last_at: self.last_at,
+            statuses: Vec::new(),
             bookings: Vec::new(),
             notices: Vec::new(),
             conflicts: Vec::new(),

@@ -8,6 +8,7 @@ mod book;
 mod bookings;
 mod columns;
 mod conflicts;
+mod moving;
 mod notices;
 mod orders;
 mod parked;
@@ -20,6 +21,9 @@ mod transactions;
 use std::time::Duration;
 
 use ::sqlite::File;
+
+pub(crate) use moving::{count, export, last_number};
+pub(crate) use streams::draw_epoch;
 
 use crate::LedgerError;
 

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::columns::{Instant, Json};
 use super::statement::{all, execute, first};
-use super::{Ledger, bookings, conflicts, notices};
+use super::{Ledger, bookings, conflicts, notices, streams};
 use crate::books::{Books, OrderKey, OrderRow};
 use crate::rows::named;
 use crate::rows::orders::Found;
@@ -92,8 +92,8 @@ pub(super) fn save(
 
 fn view(
     connection: &Connection,
-    project: ProjectId,
-    order: OrderId,
+    (project, order): OrderKey,
+    history_rows: i64,
 ) -> Result<Option<OrderView>, LedgerError> {
     let found = first(connection, ONE, [project.get(), order.get()], found)?;
     let found = found.map(Found::view).transpose()?;
@@ -102,6 +102,10 @@ fn view(
     let Some(mut view) = found.or_else(|| OrderView::of_notices(order, &notices)) else {
         return Ok(None);
     };
+    if let Some(player) = &view.player {
+        let key = (project, order);
+        view.statuses = streams::of_order(connection, key, player, history_rows)?;
+    }
     view.notices = notices;
     view.bookings = bookings::of_order(connection, project, order)?;
     view.conflicts = conflicts::about(connection, project, order)?;
@@ -141,7 +145,8 @@ impl Ledger {
         project: ProjectId,
         order: OrderId,
     ) -> Result<Option<OrderView>, LedgerError> {
-        let read = move |connection: &Connection| view(connection, project, order);
+        let history_rows = self.history_rows;
+        let read = move |connection: &Connection| view(connection, (project, order), history_rows);
         self.file.read(read).await
     }
 

@@ -15,6 +15,28 @@ use crate::books::{Books, NewParked, NoticeKey};
 use crate::rows::parked::{Found, WithBody};
 use crate::{Entry, LedgerError, Notice, ParkedBody, ParkedFilter, ParkedView};
 
+/// The list after a number, in one direction or the other.
+macro_rules! listed {
+    ($after:literal, $direction:literal) => {
+        concat!(
+            "SELECT id, project, kind, order_id, transaction_id, player, reason, detail, attempts,
+                    trace_id, received_at, parked_at, replayed_at, settled_at
+             FROM parked
+             WHERE id ",
+            $after,
+            " ?1 AND (?2 OR settled_at IS NULL)
+               AND (?3 IS NULL OR project = ?3) AND (?4 IS NULL OR order_id = ?4)
+               AND (?5 IS NULL OR transaction_id = ?5) AND (?6 IS NULL OR player = ?6)
+             ORDER BY id ",
+            $direction,
+            " LIMIT ?7"
+        )
+    };
+}
+
+const OLDEST_FIRST: &str = listed!(">", "ASC");
+const NEWEST_FIRST: &str = listed!("<", "DESC");
+
 /// Parks what this batch could not process and settles what it could after all. Gives the
 /// number of each parked notice.
 pub(super) fn save(
@@ -168,17 +190,16 @@ impl Ledger {
     ) -> Result<Vec<ParkedView>, LedgerError> {
         let filter = filter.clone();
         let read = move |connection: &Connection| {
+            let (sql, first) = if filter.newest_first {
+                (NEWEST_FIRST, i64::MAX)
+            } else {
+                (OLDEST_FIRST, 0)
+            };
             all(
                 connection,
-                "SELECT id, project, kind, order_id, transaction_id, player, reason, detail, attempts,
-                        trace_id, received_at, parked_at, replayed_at, settled_at
-                 FROM parked
-                 WHERE id > ?1 AND (?2 OR settled_at IS NULL)
-                   AND (?3 IS NULL OR project = ?3) AND (?4 IS NULL OR order_id = ?4)
-                   AND (?5 IS NULL OR transaction_id = ?5) AND (?6 IS NULL OR player = ?6)
-                 ORDER BY id LIMIT ?7",
+                sql,
                 params![
-                    filter.after.map_or(0, |id| id.0),
+                    filter.after.map_or(first, |id| id.0),
                     filter.settled,
                     filter.project.map(ProjectId::get),
                     filter.order.map(OrderId::get),

@@ -1,13 +1,13 @@
 //! `streams` and `stream_rows`: what each player's clients have to be told, in order.
 
 use order::{PlayerId, ProjectId, Status};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 use time::OffsetDateTime;
 
 use super::Ledger;
 use super::columns::Instant;
 use super::statement::{all, execute, first};
-use crate::books::Books;
+use crate::books::{Books, OrderKey};
 use crate::rows::{named, number, unreadable};
 use crate::{LedgerError, Stream, StreamRow};
 
@@ -15,6 +15,12 @@ use crate::{LedgerError, Stream, StreamRow};
 pub(super) fn epoch(connection: &Connection) -> Result<String, LedgerError> {
     let id = first(connection, "SELECT id FROM identity", [], |row| row.get(0))?;
     id.ok_or_else(|| unreadable("identity", "no row"))
+}
+
+/// Gives the ledger another epoch, and says which.
+pub(crate) fn draw_epoch(connection: &Connection) -> rusqlite::Result<String> {
+    let sql = "UPDATE identity SET id = lower(hex(randomblob(6))) RETURNING id";
+    connection.query_row(sql, [], |row| row.get(0))
 }
 
 /// Appends the new statuses and gives the offset of each, in their order.
@@ -67,6 +73,10 @@ fn top(connection: &Connection, project: ProjectId, player: &PlayerId) -> Result
 /// What a row of a stream holds: offset, order, status, and when.
 type Found = (i64, i64, String, Instant);
 
+fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
 fn row((offset, order, status, at): Found) -> Result<StreamRow, LedgerError> {
     Ok(StreamRow {
         offset,
@@ -76,7 +86,36 @@ fn row((offset, order, status, at): Found) -> Result<StreamRow, LedgerError> {
     })
 }
 
+/// What a player's clients were told of one order, as far as their history can be read.
+pub(super) fn of_order(
+    connection: &Connection,
+    (project, order): OrderKey,
+    player: &PlayerId,
+    history_rows: i64,
+) -> Result<Vec<StreamRow>, LedgerError> {
+    let rows: Vec<Found> = all(
+        connection,
+        "SELECT stream_offset, order_id, status, at FROM stream_rows
+         WHERE project = ?1 AND player = ?2 AND stream_offset > ?3 AND order_id = ?4
+         ORDER BY stream_offset",
+        params![
+            project.get(),
+            player.as_str(),
+            top(connection, project, player)? - history_rows,
+            order.get()
+        ],
+        found,
+    )?;
+    rows.into_iter().map(row).collect()
+}
+
 impl Ledger {
+    pub(crate) async fn new_epoch(&self) -> Result<String, LedgerError> {
+        self.file
+            .write(|connection| Ok(draw_epoch(connection)?))
+            .await
+    }
+
     pub(crate) async fn stream(
         &self,
         project: ProjectId,
@@ -97,7 +136,7 @@ impl Ledger {
                     player.as_str(),
                     after.max(top - history_rows)
                 ],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+                found,
             )?;
             Ok::<_, LedgerError>(Stream {
                 epoch: epoch(connection)?,

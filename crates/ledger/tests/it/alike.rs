@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
 use bytes::Bytes;
-use ledger::{Booked, Disposition, Entry, Ledger, ParkedFilter};
+use ledger::{Booked, Destination, Disposition, Entry, Ledger, ParkedFilter};
 use order::{
     Assertion, Content, ContentItem, Grant, Kind, Line, Money, ParkReason, Plan, Reference,
 };
 use task::{MessageId, ParkedId};
+use testkit::{Embedded, Postgres};
 use time::{Duration, OffsetDateTime};
 
 use crate::dice::Dice;
@@ -233,6 +234,31 @@ fn everything(settled: bool) -> ParkedFilter {
     }
 }
 
+/// Something of what happens to a ledger, on both.
+async fn step(pair: &mut Pair, dice: &mut Dice, number: i64) {
+    let at = noon() + Duration::seconds(number) + Duration::nanoseconds(one_of(dice, 999_999));
+    match dice.below(8) {
+        0 => {
+            let name = player(PLAYERS[dice.below(3)]);
+            alike!(pair.register_player(project(), &name, at));
+        }
+        1 => {
+            let body = Bytes::from(format!("no task {}", dice.below(3)));
+            let reason = ParkReason::Unreadable;
+            alike!(pair.park_raw(&body, reason, "no header", at));
+        }
+        2 => pair.replay(dice, at).await,
+        _ => {
+            let length = 1 + dice.below(LONGEST_BATCH);
+            let mut entries: Vec<_> = (0..length).map(|_| any_entry(dice)).collect();
+            if dice.one_in(2) {
+                entries.push(entries[0].clone());
+            }
+            pair.book(entries, at).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn random_histories_look_alike_on_both_stores() {
     let (postgres, sqlite) = (Store::postgres().await, Store::sqlite());
@@ -245,28 +271,45 @@ async fn random_histories_look_alike_on_both_stores() {
         seed,
     };
     for number in 1..=BATCHES {
-        let at =
-            noon() + Duration::seconds(number) + Duration::nanoseconds(one_of(&mut dice, 999_999));
-        match dice.below(8) {
-            0 => {
-                let name = player(PLAYERS[dice.below(3)]);
-                alike!(pair.register_player(project(), &name, at));
-            }
-            1 => {
-                let body = Bytes::from(format!("no task {}", dice.below(3)));
-                let reason = ParkReason::Unreadable;
-                alike!(pair.park_raw(&body, reason, "no header", at));
-            }
-            2 => pair.replay(&mut dice, at).await,
-            _ => {
-                let length = 1 + dice.below(LONGEST_BATCH);
-                let mut entries: Vec<_> = (0..length).map(|_| any_entry(&mut dice)).collect();
-                if dice.one_in(2) {
-                    entries.push(entries[0].clone());
-                }
-                pair.book(entries, at).await;
-            }
-        }
+        step(&mut pair, &mut dice, number).await;
+    }
+    pair.is_alike().await;
+}
+
+/// The file's ledger and its copy on a server have the same past and, given the same notices,
+/// the same future: the same offsets, the same numbers of parked entries.
+#[tokio::test]
+async fn a_moved_ledger_looks_alike_and_goes_on_alike() {
+    let (first, file, second) = (
+        Store::postgres().await,
+        Embedded::new(),
+        Postgres::database().await,
+    );
+    let seed = RandomState::new().hash_one(());
+    let mut dice = Dice(seed);
+    let mut pair = Pair {
+        postgres: first.ledger(),
+        sqlite: file.ledger(),
+        booked: HashMap::new(),
+        seed,
+    };
+    for number in 1..=BATCHES {
+        step(&mut pair, &mut dice, number).await;
+    }
+    // Whatever `COPY` could take for something else.
+    let body: Bytes = (0..=255).collect();
+    let detail = "tab\tline\nreturn\rback\\slash \\N \\. \u{1}\u{7f} \u{1F409} ";
+    let reason = ParkReason::Unreadable;
+    alike!(pair.park_raw(&body, reason, detail, noon()));
+
+    let destination = Destination::open(&second.config()).unwrap();
+    let at = noon() + Duration::HOUR;
+    destination.copy(&file.file(), "a-move", at).await.unwrap();
+    destination.finish("a-move", at).await.unwrap();
+    pair.postgres = second.ledger();
+    pair.is_alike().await;
+    for number in BATCHES + 1..=2 * BATCHES {
+        step(&mut pair, &mut dice, number).await;
     }
     pair.is_alike().await;
 }

@@ -6,6 +6,7 @@ mod alike;
 mod atomic;
 mod concurrent;
 mod dice;
+mod moving;
 mod notices;
 mod orders;
 mod parked;

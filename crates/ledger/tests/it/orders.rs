@@ -1,6 +1,6 @@
 //! Grants, cancellations and registrations of orders, one after the other.
 
-use ledger::{Conflict, NoOp, Outcome};
+use ledger::{Conflict, Ledger, NoOp, Outcome};
 use order::{Grant, ParkReason, Status};
 
 use crate::notices::{
@@ -11,6 +11,7 @@ use crate::stores::{Store, on_both_stores};
 
 on_both_stores!(
     a_paid_order_is_granted_shown_and_kept_with_its_notice,
+    an_order_tells_what_its_players_clients_were_told_of_it,
     a_cancellation_takes_back_what_the_ledger_granted,
     a_cancellation_that_comes_first_makes_the_later_grant_a_no_op,
     a_cancellation_for_another_player_is_parked_but_takes_back,
@@ -60,6 +61,21 @@ async fn a_paid_order_is_granted_shown_and_kept_with_its_notice(store: Store) {
         .map(|hint| (hint.offset, hint.status))
         .collect();
     assert_eq!(hints, [(1, Status::Paid), (2, Status::Done)]);
+}
+
+async fn an_order_tells_what_its_players_clients_were_told_of_it(store: Store) {
+    let ledger = store.ledger();
+    book(&ledger, [paid(7, "mira", 900), paid(8, "mira", 901)]).await;
+    book(&ledger, [canceled(7, "mira", 900)]).await;
+    let told = async |ledger: &Ledger| {
+        let rows = order(ledger, 7).await.statuses;
+        let rows = rows.into_iter().map(|row| (row.offset, row.status));
+        rows.collect::<Vec<_>>()
+    };
+    let [paid, done, canceled] = [(1, Status::Paid), (2, Status::Done), (5, Status::Canceled)];
+    assert_eq!(told(&ledger).await, [paid, done, canceled]);
+    // Of five rows the newest four can be read.
+    assert_eq!(told(&store.trimmed_to(4)).await, [done, canceled]);
 }
 
 async fn a_cancellation_takes_back_what_the_ledger_granted(store: Store) {

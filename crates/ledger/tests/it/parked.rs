@@ -244,6 +244,17 @@ async fn parked_entries_are_found_by_all_they_name(store: Store) {
         ..ParkedFilter::default()
     };
     let [raw] = parked(&ledger, after).await.try_into().unwrap();
+    let newest_first = |after| ParkedFilter {
+        newest_first: true,
+        after,
+        ..ParkedFilter::default()
+    };
+    let numbers = async |filter| {
+        let found = parked(&ledger, filter).await.into_iter();
+        found.map(|view| view.id).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(newest_first(None)).await, [raw.id, first]);
+    assert_eq!(numbers(newest_first(Some(raw.id))).await, [first]);
     assert_eq!((raw.project, raw.kind), (None, Kind::Unreadable));
     let stored = ledger.parked_body(raw.id).await.unwrap().unwrap();
     assert_eq!(stored.body, body);

@@ -3,6 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use rusqlite::Connection;
 use sqlite::{BackupError, File};
 use testkit::Folder;
 
@@ -46,12 +47,10 @@ async fn a_backup_made_while_writing_is_whole_and_of_one_moment() {
 
     let mode = fs::metadata(&to).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
-    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
-    let partial = |name: &str| name.contains("partial");
+    let left = names(&folder);
     assert!(
-        !left
-            .iter()
-            .any(|entry| partial(&entry.as_ref().unwrap().file_name().to_string_lossy()))
+        left.iter().all(|name| !name.contains("partial")),
+        "{left:?}"
     );
     let copy = File::open(&to).unwrap();
     check(&copy).await;
@@ -91,4 +90,58 @@ async fn a_command_backs_up_beside_the_server() {
     let copy = File::open(&to).unwrap();
     assert_eq!(numbers(&copy).await, [1]);
     copy.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_file_makes_no_backup() {
+    let folder = Folder::new();
+    let file = open(&folder).await;
+    for number in 0..50 {
+        crate::insert(&file, number).await.unwrap();
+    }
+    let path = file.path().to_owned();
+    file.close().await;
+    let mut bytes = fs::read(&path).unwrap();
+    let last = bytes.len() - 4_096;
+    // A page of rows or of an index: the schema is whole, so that it opens.
+    bytes[last..].fill(0xA5);
+    fs::write(&path, &bytes).unwrap();
+    let to = folder.join("copy.db");
+    let refused = sqlite::backup(&path, &to).unwrap_err();
+    assert!(refused.to_string().contains("is damaged"), "{refused}");
+    assert!(!to.exists());
+    let left = names(&folder);
+    assert!(
+        left.iter().all(|name| !name.contains("partial")),
+        "{left:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_an_older_version_is_backed_up_as_it_is() {
+    let folder = Folder::new();
+    let path = folder.join("line.db");
+    let old = format!(
+        "{}; PRAGMA application_id = 0x47724C6E; PRAGMA user_version = 1",
+        include_str!("../../../../migrations/sqlite/0001_ledger.sql")
+    );
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(&old)
+        .unwrap();
+    let to = folder.join("copy.db");
+    sqlite::backup(&path, &to).unwrap();
+    let version = "PRAGMA user_version";
+    let copy = Connection::open(&to).unwrap();
+    let found: i64 = copy.query_row(version, [], |row| row.get(0)).unwrap();
+    assert_eq!(found, 1);
+}
+
+/// Everything in the folder, sorted.
+fn names(folder: &Folder) -> Vec<String> {
+    let entries = fs::read_dir(folder.path()).unwrap();
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+    let mut names: Vec<_> = entries.map(|entry| name(entry.unwrap())).collect();
+    names.sort();
+    names
 }

@@ -4,7 +4,9 @@
 
 mod backup;
 mod killed;
+mod moving;
 mod opening;
+mod restore;
 mod writing;
 
 use rusqlite::Connection;

@@ -1,12 +1,14 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use futures_util::FutureExt as _;
 use rusqlite::Connection;
 use sqlite::{File, OpenError};
 use testkit::Folder;
 
-use crate::{Fault, insert, numbers, open};
+use crate::{Fault, insert, numbers, open, put};
 
 #[tokio::test]
 async fn the_file_and_all_beside_it_are_for_their_owner_alone() {
@@ -67,6 +69,34 @@ async fn a_closed_file_is_one_file_and_answers_everybody() {
     assert!(matches!(late, Fault::Read(sqlite::ReadError::Closed)));
 }
 
+/// As two owners of the file do when their process ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_closes_waits_until_the_lock_is_free() {
+    let folder = Folder::new();
+    let file = open(&folder).await;
+    for number in 0..100 {
+        let put = move |connection: &Connection| crate::put(connection, number, 500_000);
+        assert!(file.write(put).now_or_never().is_none());
+    }
+    let lock = folder.join("line.db-lock");
+    let closing = || async {
+        file.close().await;
+        fs::File::open(&lock).unwrap().try_lock().is_ok()
+    };
+    assert_eq!(tokio::join!(closing(), closing()), (true, true));
+}
+
+#[tokio::test]
+async fn a_lock_that_is_not_ours_to_take_is_named() {
+    let folder = Folder::new();
+    fs::create_dir(folder.join("line.db-lock")).unwrap();
+    let refused = File::open(&folder.join("line.db")).unwrap_err();
+    assert!(matches!(refused, OpenError::LockFile { .. }), "{refused}");
+    let said = refused.to_string();
+    assert!(said.contains("line.db-lock"), "{said}");
+    assert!(said.contains("the user who served it"), "{said}");
+}
+
 #[tokio::test]
 async fn commands_read_beside_a_server_and_write_nothing() {
     let folder = Folder::new();
@@ -87,6 +117,83 @@ async fn commands_read_beside_a_server_and_write_nothing() {
     file.close().await;
     assert_eq!(numbers(&reader).await, [1]);
     reader.close().await;
+}
+
+/// Everything in a folder, with its bytes.
+fn content(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder.path()).unwrap();
+    let content = entries.map(|entry| {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        (name, fs::read(entry.path()).unwrap())
+    });
+    content.collect()
+}
+
+/// So it can be read in a folder that takes no files, and a server of another user finds
+/// nothing that it may not open.
+#[tokio::test]
+async fn to_read_a_file_that_nobody_has_open_leaves_its_folder_as_it_was() {
+    let folder = Folder::new();
+    let path = folder.join("who? #1, 100%.db");
+    let file = open(&folder).await;
+    insert(&file, 1).await.unwrap();
+    file.close().await;
+    fs::rename(folder.join("line.db"), &path).unwrap();
+    fs::remove_file(folder.join("line.db-lock")).unwrap();
+    let before = content(&folder);
+    assert_eq!(before.len(), 1);
+
+    let reader = File::open_to_read(&path).unwrap();
+    assert_eq!(numbers(&reader).await, [1]);
+    assert!(content(&folder) == before);
+    reader.close().await;
+    assert!(content(&folder) == before);
+}
+
+#[tokio::test]
+async fn what_a_killed_server_left_in_the_log_is_read_and_stays_there() {
+    let (folder, left) = (Folder::new(), Folder::new());
+    let file = open(&folder).await;
+    insert(&file, 1).await.unwrap();
+    for name in ["line.db", "line.db-wal", "line.db-shm"] {
+        fs::copy(folder.join(name), left.join(name)).unwrap();
+    }
+    file.close().await;
+    let log = |content: BTreeMap<String, Vec<u8>>| content["line.db-wal"].clone();
+    let before = log(content(&left));
+    assert!(!before.is_empty());
+    let reader = File::open_to_read(&left.join("line.db")).unwrap();
+    assert_eq!(numbers(&reader).await, [1]);
+    reader.close().await;
+    assert!(log(content(&left)) == before);
+}
+
+#[tokio::test]
+async fn what_was_read_while_somebody_began_to_write_does_not_count() {
+    let folder = Folder::new();
+    let path = folder.join("line.db");
+    open(&folder).await.close().await;
+    let reader = File::open_to_read(&path).unwrap();
+    let (hand_over, writer) = std::sync::mpsc::channel();
+    for goes_on in [true, false] {
+        let (path, hand_over) = (path.clone(), hand_over.clone());
+        let read = reader.read(move |_| {
+            let writer = Connection::open(path)?;
+            put(&writer, 1, 0)?;
+            if goes_on {
+                hand_over.send(writer).unwrap();
+            }
+            Ok::<_, Fault>(())
+        });
+        let fault = read.await.unwrap_err();
+        assert!(
+            matches!(fault, Fault::Read(sqlite::ReadError::Changed)),
+            "{fault:?}"
+        );
+        drop(writer.try_recv());
+    }
+    assert_eq!(numbers(&reader).await, [1, 1]);
 }
 
 #[tokio::test]

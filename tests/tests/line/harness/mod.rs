@@ -430,7 +430,7 @@ impl Roles {
         self.lifecycle.supervise("api", async move {
             api::run(
                 config,
-                BTreeSet::from([project()]),
+                BTreeMap::from([(project(), api::Project { rehearsal: true })]),
                 deps,
                 listener,
                 &lifecycle,

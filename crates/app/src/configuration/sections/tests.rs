@@ -227,3 +227,30 @@ fn every_default_that_is_printed_would_be_read_again() {
     };
     assert_eq!(assignments(&again.print()), assignments(&printed));
 }
+
+#[test]
+fn certificates_that_cannot_be_used_or_count_for_nothing_are_faults() {
+    let found = faults(
+        "ledger.url = 'postgres://h/d'\nbroker.url = 'amqp://h'\nclaim.url = 'redis://h'\n\
+         ledger.tls.ca = 'canary'\nbroker.tls.key = 'canary'\nclaim.tls.ca = 'canary'\n",
+    );
+    let expected = [
+        ("ledger.tls", "`ca` is not a certificate in PEM form"),
+        ("broker.tls", "`certificate` and `key` belong together"),
+        (
+            "broker.url",
+            "`broker.tls` would count for nothing; expected amqps://…",
+        ),
+        ("claim.tls", "`ca` is not a certificate in PEM form"),
+        (
+            "claim.url",
+            "`claim.tls` would count for nothing; expected rediss://…",
+        ),
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (key, rule) in expected {
+        let is_it = |fault: &&String| fault.starts_with(key) && fault.contains(rule);
+        assert!(found.iter().any(|fault| is_it(&fault)), "{key}: {found:#?}");
+    }
+    assert!(!found.concat().contains("canary"), "{found:#?}");
+}

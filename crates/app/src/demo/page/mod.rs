@@ -54,7 +54,7 @@ impl Demo {
             ..Limits::default()
         };
         let page = Page {
-            gate: Gate::new(page_at.port(), publisher)?,
+            gate: Gate::new(page_at.port(), publisher),
             behind: Behind::new(target)?,
             publisher,
             limits: limits.clone(),

@@ -1,9 +1,22 @@
-//! A database that takes no writes for a while.
+//! A database that takes no writes for a while, or none of us.
 
 use ledger::{Disposition, Ledger, LedgerError};
+use order::Status;
 use testkit::Postgres;
 
-use crate::notices::{batch, book, noon, paid};
+use crate::notices::{batch, book, noon, order, paid};
+
+#[tokio::test]
+async fn who_only_reads_sees_everything_and_can_write_nothing() {
+    let database = Postgres::database().await;
+    book(&database.ledger(), [paid(7, "mira", 900)]).await;
+    let reader = Ledger::open_to_read(&database.config()).unwrap();
+    reader.check_schema().await.unwrap();
+    assert_eq!(order(&reader, 7).await.status, Status::Done);
+    let fault = reader.book(&batch([paid(8, "mira", 901)]), noon()).await;
+    assert!(matches!(fault, Err(LedgerError::Unavailable(_))));
+    assert_eq!(order(&reader, 7).await.statuses.len(), 2);
+}
 
 /// A primary that was demoted, or one whose disk is full.
 #[tokio::test]

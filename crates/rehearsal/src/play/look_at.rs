@@ -2,11 +2,11 @@
 
 use hyper::StatusCode;
 
+use super::script::{Expected, Letter};
 use crate::game_client::ClientError;
 use crate::game_server::ApiError;
 use crate::http::{Answer, HttpError};
 use crate::purchase::Purchase;
-use crate::script::{Expected, Letter};
 
 /// The way out when nobody answers.
 pub(crate) fn silence(error: &HttpError) -> String {
@@ -109,6 +109,7 @@ pub(crate) fn client(error: &ClientError) -> String {
         | ClientError::Gone
         | ClientError::WebSocket(_)
         | ClientError::NoJson(_)
+        | ClientError::NoRow(_)
         | ClientError::Silent(_) => "the publisher's log",
     };
     text.to_owned()

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use order::Status;
 
+use super::look_at;
+use super::report::{Mismatch, Report, Verdict};
+use super::script::{Letter, OnMismatch, Script, Step};
 use crate::game_client::{ClientError, Connection, poll};
 use crate::game_server::{ApiError, Held};
 use crate::http::{Answer, Http, HttpError};
-use crate::look_at;
-use crate::report::{Mismatch, Report, Verdict};
-use crate::script::{Letter, OnMismatch, Script, Step};
 use crate::sender;
 use crate::target::Target;
 

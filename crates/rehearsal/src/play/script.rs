@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use xsolla::answer::ErrorCode;
 
-use crate::overrides::{Override, OverrideError};
+use super::overrides::{Override, OverrideError};
 use crate::purchase::Purchase;
 
 /// The most notices of one file.

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use order::Status;
 use xsolla::answer::ErrorCode;
 
-use crate::overrides::Override;
+use super::overrides::Override;
+use super::script::{Expected, Letter, OnMismatch, Script, ScriptError, Step, Views, gained};
 use crate::purchase::Purchase;
-use crate::script::{Expected, Letter, OnMismatch, Script, ScriptError, Step, Views, gained};
 
 /// What happens to a purchase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Scenario {
         let paid = notices
             .iter()
             .rfind(|notice| notice["notification_type"] == "order_paid");
-        let sandbox = paid.is_some_and(crate::script::is_sandbox);
+        let sandbox = paid.is_some_and(super::script::is_sandbox);
         Ok(Cast {
             gained: paid.map(gained).unwrap_or_default(),
             sandbox,

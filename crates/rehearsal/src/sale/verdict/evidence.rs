@@ -1,0 +1,317 @@
+//! The journal, sorted by order and by client, beside what was found of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::sale::findings::{Booking, Ended, Findings, Found};
+use crate::sale::journal::{
+    Answer, Fault, Gauge, Journal, Kind, Notice, Post, Says, Shopper, Sight,
+};
+use crate::sale::oracle::{Arrival, Outcome, outcomes};
+
+use super::story::bounded;
+use super::{Invariant, Limits, Violation};
+
+/// Ends that a line under a fault may come to without anybody being at fault: the broker gave
+/// up on a delivery, or had no queue for it.
+const GIVEN_UP: [&str; 2] = ["delivery_limit", "unrouted"];
+
+/// All there is to judge by.
+pub(super) struct Evidence<'a> {
+    pub(super) journal: &'a Journal,
+    pub(super) findings: &'a Findings,
+    pub(super) limits: &'a Limits,
+    /// By order.
+    pub(super) cases: Vec<Case<'a>>,
+    /// By player.
+    pub(super) players: BTreeMap<&'a str, Player<'a>>,
+}
+
+/// One order: what was sent of it, what should come of that, and what was found.
+pub(super) struct Case<'a> {
+    pub(super) shopper: &'a Shopper,
+    /// In the order in which the answers came.
+    pub(super) posts: Vec<&'a Post>,
+    /// By place of the notice.
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) found: Option<&'a Found>,
+    /// Notices about its payment that the order does not list.
+    payment: &'a [Ended],
+    under_faults: bool,
+}
+
+/// One player: the orders, and what each client was told.
+#[derive(Default)]
+pub(super) struct Player<'a> {
+    /// Places in [`Evidence::cases`].
+    pub(super) cases: Vec<usize>,
+    pub(super) sights: Vec<&'a Sight>,
+}
+
+impl Says {
+    /// Xsolla's word.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::KnownPlayer | Self::UnknownPlayer => "user_validation",
+            Self::Payment { .. } => "payment",
+            Self::OrderPaid { .. } => "order_paid",
+            Self::Refund => "refund",
+            Self::PartialRefund => "partial_refund",
+            Self::Dispute => "dispute",
+            Self::OrderCanceled { .. } => "order_canceled",
+        }
+    }
+
+    /// Whether it only asks.
+    pub(crate) const fn is_question(self) -> bool {
+        matches!(self, Self::KnownPlayer | Self::UnknownPlayer)
+    }
+}
+
+impl Notice {
+    /// Whether it is well signed and changes something.
+    pub(super) fn counts(self) -> bool {
+        self.kind != Kind::Forged && !self.says.is_question()
+    }
+}
+
+impl Answer {
+    /// Whether Xsolla takes it for a success.
+    pub(crate) const fn is_success(self) -> bool {
+        matches!(self, Self::Code(200..=299))
+    }
+
+    /// Whether Xsolla would not repeat what was answered so.
+    pub(super) const fn is_refusal(self) -> bool {
+        matches!(self, Self::Code(400..=499))
+    }
+}
+
+impl<'a> Evidence<'a> {
+    pub(super) fn new(journal: &'a Journal, findings: &'a Findings, limits: &'a Limits) -> Self {
+        let mut players: BTreeMap<&str, Player<'_>> = BTreeMap::new();
+        let mut cases = Vec::with_capacity(journal.shoppers.len());
+        let posts = posts_of(journal);
+        for (place, (shopper, posts)) in journal.shoppers.iter().zip(posts).enumerate() {
+            let player = players.entry(&shopper.purchase.player).or_default();
+            player.cases.push(place);
+            let found = findings.orders.get(&shopper.purchase.order);
+            let payment = findings.payments.get(&shopper.purchase.order);
+            let payment = payment.map_or(&[][..], Vec::as_slice);
+            let under_faults = !journal.faults.is_empty();
+            cases.push(Case::new(shopper, posts, (found, payment), under_faults));
+        }
+        for sight in &journal.sights {
+            players.entry(&sight.player).or_default().sights.push(sight);
+        }
+        Self {
+            journal,
+            findings,
+            limits,
+            cases,
+            players,
+        }
+    }
+
+    /// Whether nothing was broken on purpose while the request was under way.
+    pub(super) fn is_calm(&self, post: &Post) -> bool {
+        is_calm(&self.journal.faults, self.limits.recovery, post)
+    }
+
+    /// The last moment, so long or longer before the end, at which no task was queued; none
+    /// where anything was broken on purpose.
+    pub(super) fn worked_off(&self, before_end: Duration) -> Option<Duration> {
+        let gauges = &self.journal.gauges;
+        let end = gauges.last().map(|gauge| gauge.at)?;
+        let is_empty = |gauge: &&Gauge| gauge.backlog == Some(0) && gauge.at + before_end <= end;
+        let last = gauges.iter().rev().find(is_empty).map(|gauge| gauge.at);
+        last.filter(|_| self.journal.faults.is_empty())
+    }
+
+    /// A violation of an order.
+    pub(super) fn of_order(
+        &self,
+        invariant: Invariant,
+        case: &Case<'_>,
+        what: impl Into<String>,
+    ) -> Violation {
+        let purchase = &case.shopper.purchase;
+        let sights = self.players.get(purchase.player.as_str());
+        let sights = sights.map_or(&[][..], |player| &player.sights);
+        Violation {
+            invariant,
+            order: Some(purchase.order),
+            player: Some(purchase.player.clone()),
+            what: what.into(),
+            history: bounded(case.history(sights)),
+            instance: case.says_the_instance(),
+        }
+    }
+
+    /// A violation of what a player's clients were told, of an order if it is of one.
+    pub(super) fn of_player(
+        &self,
+        invariant: Invariant,
+        player: &str,
+        order: Option<i64>,
+        what: impl Into<String>,
+    ) -> Violation {
+        let of = self.players.get(player);
+        let cases = of.map_or(&[][..], |of| &of.cases);
+        let mut cases = cases.iter().filter_map(|place| self.cases.get(*place));
+        if let Some(case) = cases.find(|case| Some(case.shopper.purchase.order) == order) {
+            return self.of_order(invariant, case, what);
+        }
+        let sights = of.map_or(&[][..], |of| &of.sights);
+        let moments = sights.iter().map(|sight| sight.moment()).collect();
+        Violation {
+            invariant,
+            order,
+            player: Some(player.to_owned()),
+            what: what.into(),
+            history: bounded(moments),
+            instance: match self.findings.streams.get(player) {
+                Some(stream) => vec![format!("history of {player}: up to {}", stream.offset)],
+                None => Vec::new(),
+            },
+        }
+    }
+}
+
+/// Whether no fault was on, or not yet got over, while the request was under way.
+pub(crate) fn is_calm(faults: &[Fault], recovery: Duration, post: &Post) -> bool {
+    faults.iter().all(|fault| {
+        let over = fault.to.unwrap_or(fault.from) + recovery;
+        post.ended < fault.from || over < post.sent.min(post.due)
+    })
+}
+
+/// The requests of each shopper, in the order in which the answers came.
+pub(super) fn posts_of(journal: &Journal) -> Vec<Vec<&Post>> {
+    let mut posts: Vec<Vec<&Post>> = vec![Vec::new(); journal.shoppers.len()];
+    for post in &journal.posts {
+        if let Some(of) = posts.get_mut(post.shopper as usize) {
+            of.push(post);
+        }
+    }
+    posts
+}
+
+fn arrivals(shopper: &Shopper, posts: &[&Post]) -> Vec<Arrival> {
+    let mut arrivals = vec![Arrival::Never; shopper.notices.len()];
+    for post in posts {
+        if let Some(arrival) = arrivals.get_mut(usize::from(post.notice)) {
+            *arrival = (*arrival).max(match post.answer {
+                Answer::Unsent => Arrival::Never,
+                answer if answer.is_success() => Arrival::Surely,
+                Answer::Code(_) | Answer::Unknown => Arrival::Maybe,
+            });
+        }
+    }
+    arrivals
+}
+
+impl<'a> Case<'a> {
+    /// An order with what was found of it and of its payment.
+    pub(super) fn new(
+        shopper: &'a Shopper,
+        posts: Vec<&'a Post>,
+        (found, payment): (Option<&'a Found>, &'a [Ended]),
+        under_faults: bool,
+    ) -> Self {
+        let mut case = Self {
+            shopper,
+            arrivals: arrivals(shopper, &posts),
+            posts,
+            found,
+            payment,
+            under_faults,
+        };
+        case.excuse_what_was_given_up();
+        case
+    }
+
+    /// Accepted notices that have not ended, by their type.
+    pub(super) fn lost(&self) -> Vec<&'static str> {
+        let surely = self
+            .notices()
+            .filter(|(_, arrival)| *arrival == Arrival::Surely);
+        let kinds: BTreeSet<&str> = surely.map(|(notice, _)| notice.says.kind()).collect();
+        let is_missing = |kind: &&str| !self.ended().any(|ended| ended.kind == *kind);
+        kinds.into_iter().filter(is_missing).collect()
+    }
+
+    /// Notices with what is known of their way, those that change something alone.
+    pub(super) fn notices(&self) -> impl Iterator<Item = (Notice, Arrival)> {
+        let all = self.shopper.notices.iter().zip(&self.arrivals);
+        all.map(|(notice, arrival)| (*notice, *arrival))
+            .filter(|(notice, _)| notice.counts())
+    }
+
+    /// The notice a request carried.
+    pub(super) fn notice(&self, post: &Post) -> Option<Notice> {
+        self.shopper.notices.get(usize::from(post.notice)).copied()
+    }
+
+    /// Whether nobody knows of a notice whether it came.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.notices().any(|(_, arrival)| arrival == Arrival::Maybe)
+    }
+
+    /// All that ended of it, however it is found.
+    pub(super) fn ended(&self) -> impl Iterator<Item = &'a Ended> {
+        let of_order = self.found.map_or(&[][..], |found| &found.notices);
+        of_order.iter().chain(self.payment)
+    }
+
+    /// The grant whose items count, where there is one.
+    pub(super) fn grant(&self) -> Option<&'a Booking> {
+        self.found.and_then(|found| found.booked("grant").next())
+    }
+
+    pub(super) fn expected(&self) -> BTreeSet<Outcome> {
+        outcomes(self.shopper, &self.arrivals)
+    }
+
+    /// Where it ended, in the oracle's terms.
+    pub(super) fn outcome(&self) -> Outcome {
+        let Some(found) = self.found else {
+            return Outcome {
+                status: None,
+                grants: 0,
+                revokes: 0,
+                conflict: false,
+                parked: self.parks(),
+            };
+        };
+        Outcome {
+            status: found.has_facts().then_some(found.status),
+            grants: found.booked("grant").count(),
+            revokes: found.booked("revoke").count(),
+            conflict: !found.conflicts.is_empty(),
+            parked: self.parks(),
+        }
+    }
+
+    fn parks(&self) -> bool {
+        self.ended()
+            .any(|ended| ended.outcome == "parked" && !self.is_given_up(ended))
+    }
+
+    /// Under faults the broker may give up on a task that it had to deliver too often.
+    pub(super) fn is_given_up(&self, ended: &Ended) -> bool {
+        let reason = ended.reason.as_deref().unwrap_or_default();
+        self.under_faults && ended.outcome == "parked" && GIVEN_UP.contains(&reason)
+    }
+
+    /// What was given up waits for a person, and has changed nothing, or it had before.
+    fn excuse_what_was_given_up(&mut self) {
+        let given_up = self.ended().filter(|ended| self.is_given_up(ended));
+        let kinds: Vec<String> = given_up.map(|ended| ended.kind.clone()).collect();
+        for (notice, arrival) in self.shopper.notices.iter().zip(&mut self.arrivals) {
+            if kinds.iter().any(|kind| kind == notice.says.kind()) {
+                *arrival = (*arrival).min(Arrival::Maybe);
+            }
+        }
+    }
+}

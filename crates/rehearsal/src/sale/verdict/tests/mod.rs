@@ -1,0 +1,138 @@
+mod any_order;
+mod model;
+mod red;
+
+use crate::sale::journal::{Answer, Fault, Kind, Notice, Says};
+use crate::sale::verdict::{Invariant, Limits, Verdict};
+use model::{CANCELED, OK, PAID, PAYMENT, World, genuine, shopper};
+
+use std::time::Duration;
+
+impl World {
+    fn judge(&self) -> Verdict {
+        Verdict::judge(&self.journal, &self.findings, &Limits::default())
+    }
+
+    fn is_clean(&self) {
+        let verdict = self.judge();
+        assert!(verdict.is_clean(), "{:#?}", verdict.violations);
+    }
+
+    /// The verdict is red, for this reason, and names the order with all that happened.
+    fn breaks(&self, invariant: Invariant, order: i64) {
+        let verdict = self.judge();
+        let named = |violation: &&super::Violation| {
+            violation.invariant == invariant && violation.order == Some(order)
+        };
+        let Some(violation) = verdict.violations.iter().find(named) else {
+            panic!(
+                "{invariant:?} of {order} is not among {:#?}",
+                verdict.violations
+            );
+        };
+        assert!(!violation.what.is_empty() && !violation.history.is_empty());
+        assert!(violation.history.is_sorted_by_key(|moment| moment.at));
+        let check = verdict
+            .checks
+            .iter()
+            .find(|check| check.invariant == invariant);
+        assert!(check.is_some_and(|check| check.broken > 0 && check.examined > 0));
+    }
+}
+
+#[test]
+fn a_quiet_evening_is_clean_and_says_what_was_put_to_the_test() {
+    let copies = [genuine(PAID), genuine(CANCELED)];
+    let odd = Notice {
+        says: PAID,
+        kind: Kind::Odd,
+    };
+    let mut world = World::of(vec![
+        shopper(
+            1,
+            &[genuine(Says::KnownPlayer), genuine(PAYMENT), genuine(PAID)],
+        ),
+        shopper(2, &copies),
+        shopper(3, &[genuine(PAID), odd]),
+    ]);
+    world.send(0, 2, OK);
+    world.is_clean();
+    let verdict = world.judge();
+    let examined = |invariant| {
+        let mut checks = verdict.checks.iter();
+        checks
+            .find(|check| check.invariant == invariant)
+            .unwrap()
+            .examined
+    };
+    assert_eq!(examined(Invariant::I1), 6);
+    assert_eq!(
+        examined(Invariant::I6),
+        2,
+        "one sent again, one written oddly"
+    );
+    assert_eq!(examined(Invariant::I7), 0, "no two notices disagreed");
+    assert_eq!(examined(Invariant::I10), 8);
+}
+
+#[test]
+fn nothing_played_breaks_nothing() {
+    World::default().is_clean();
+    World::with(vec![shopper(1, &[genuine(PAID)])]).is_clean();
+}
+
+#[test]
+fn an_unanswered_notice_may_have_come_or_not() {
+    for answer in [Answer::Unknown, Answer::Code(503)] {
+        for comes in [false, true] {
+            let mut world = World::with(vec![shopper(1, &[genuine(PAID), genuine(CANCELED)])]);
+            world.journal.faults.push(fault(0, Some(60)));
+            world.send(0, 0, OK);
+            world.post(0, 1, answer);
+            if comes {
+                world.apply(0, 1);
+            }
+            world.look();
+            world.is_clean();
+        }
+    }
+}
+
+#[test]
+fn what_never_left_cannot_have_come() {
+    let mut world = World::with(vec![shopper(1, &[genuine(PAID)])]);
+    world.journal.faults.push(fault(0, Some(60)));
+    world.send(0, 0, Answer::Unsent);
+    world.look();
+    world.breaks(Invariant::I4, 1);
+    world.breaks(Invariant::I2, 1);
+}
+
+#[test]
+fn a_delivery_given_up_under_faults_waits_for_a_person_and_is_not_lost() {
+    let mut world = World::with(vec![shopper(1, &[genuine(PAID)])]);
+    world.post(0, 0, OK);
+    world.apply(0, 0);
+    world.findings.orders.get_mut(&1).unwrap().bookings.clear();
+    world.findings.holdings.clear();
+    world.findings.streams.clear();
+    world.journal.sights.clear();
+    let found = world.findings.orders.get_mut(&1).unwrap();
+    found.facts.paid = false;
+    found.facts.payment = false;
+    found.status = order::Status::New;
+    world.park(1, "order_paid", "delivery_limit");
+    world.breaks(Invariant::I14, 1);
+    world.journal.faults.push(fault(0, None));
+    world.is_clean();
+    world.findings.parked.clear();
+    world.breaks(Invariant::I14, 1);
+}
+
+fn fault(from: u64, to: Option<u64>) -> Fault {
+    Fault {
+        what: "worker killed".to_owned(),
+        from: Duration::from_secs(from),
+        to: to.map(Duration::from_secs),
+    }
+}
