@@ -19,20 +19,55 @@ mod clock;
 mod goal;
 mod load;
 mod machine;
+mod memory;
+mod one_file;
 mod order;
+mod player;
+mod process;
 mod reading;
 mod roles;
+mod table;
+
+use testkit::{Postgres, RabbitMq};
+
+use goal::Goal;
+use roles::{Role, Stack};
+
+/// Measures the embedded stack alone, which needs no servers.
+const ONE_FILE: &str = "one-file";
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    if std::env::args().any(|argument| argument == bare::SERVER) {
-        runtime.block_on(bare::serve());
-        return;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [role] if role == bare::SERVER => return runtime.block_on(bare::serve()),
+        [role, file] if role == one_file::INGRESS => {
+            return runtime.block_on(one_file::serve(file.as_ref()));
+        }
+        _ => {}
     }
     machine::describe("before");
-    let mut goals = Vec::from(reading::compare());
-    goals.extend(runtime.block_on(acknowledge::compare()));
-    goals.extend(runtime.block_on(order::measure()));
+    let mut goals = Vec::new();
+    if !arguments.iter().any(|argument| argument == ONE_FILE) {
+        goals.extend(reading::compare());
+        goals.extend(runtime.block_on(servers()));
+    }
+    goals.extend(runtime.block_on(one_file::measure()));
     machine::describe("after");
     goal::print(&goals);
+}
+
+async fn servers() -> Vec<Goal> {
+    let mut goals = Vec::from(acknowledge::compare().await);
+    let vhost = RabbitMq::vhost().await;
+    let database = Postgres::database().await;
+    let line = Role::start("serve", Stack::Servers(&vhost, &database)).await;
+    let pushed = order::measure(&line, "servers").await;
+    goals.push(Goal {
+        what: "one order at a time, webhook sent to `done` pushed, p50",
+        measured: format!("{pushed:.2} ms"),
+        aim: "under 10 ms",
+        met: pushed < 10.0,
+    });
+    goals
 }
