@@ -33,8 +33,46 @@ use testkit::{Postgres, RabbitMq};
 use goal::Goal;
 use roles::{Role, Stack};
 
-/// Measures the embedded stack alone, which needs no servers.
-const ONE_FILE: &str = "one-file";
+/// A part of the report. All are measured, or those named on the command line.
+#[derive(Clone, Copy)]
+enum Part {
+    Reading,
+    /// The only one that needs servers.
+    Servers,
+    File,
+    Steady,
+    Start,
+}
+
+impl Part {
+    const ALL: [Self; 5] = [
+        Self::Reading,
+        Self::Servers,
+        Self::File,
+        Self::Steady,
+        Self::Start,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::Servers => "servers",
+            Self::File => "file",
+            Self::Steady => "steady",
+            Self::Start => "start",
+        }
+    }
+
+    async fn measure(self) -> Vec<Goal> {
+        match self {
+            Self::Reading => reading::compare().into(),
+            Self::Servers => servers().await,
+            Self::File => one_file::measure().await,
+            Self::Steady => one_file::steady().await.into(),
+            Self::Start => one_file::start().await.into(),
+        }
+    }
+}
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -46,13 +84,15 @@ fn main() {
         }
         _ => {}
     }
+    let is_named = |part: &Part| arguments.iter().any(|argument| argument == part.as_str());
+    let names_none = !Part::ALL.iter().any(is_named);
     machine::describe("before");
     let mut goals = Vec::new();
-    if !arguments.iter().any(|argument| argument == ONE_FILE) {
-        goals.extend(reading::compare());
-        goals.extend(runtime.block_on(servers()));
+    for part in Part::ALL {
+        if names_none || is_named(&part) {
+            goals.extend(runtime.block_on(part.measure()));
+        }
     }
-    goals.extend(runtime.block_on(one_file::measure()));
     machine::describe("after");
     goal::print(&goals);
 }
