@@ -43,8 +43,8 @@ impl Process {
         self.child.id()
     }
 
-    /// Insists that it still runs, and has not taken too long.
-    pub(crate) fn is_still_expected_to(&mut self, what: &str) {
+    /// Insists that it still runs, and has not taken too long to do `what`.
+    pub(crate) fn check_that_it_may_still(&mut self, what: &str) {
         let ended = self.child.try_wait().unwrap();
         let log = || fs::read_to_string(&self.log).unwrap_or_default();
         assert!(ended.is_none(), "{ended:?}\n{}", log());

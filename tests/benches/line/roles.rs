@@ -68,7 +68,7 @@ impl Role {
             if listens && Poster::connect(self.ingress).await.try_post(&request).await {
                 return;
             }
-            self.process.is_still_expected_to("accept a notice");
+            self.process.check_that_it_may_still("accept a notice");
             sleep(Duration::from_millis(20)).await;
         }
     }

@@ -78,7 +78,7 @@ async fn serve(folder: &Folder) -> (Process, Duration) {
         }
     });
     while !is_ready(admin).await {
-        process.is_still_expected_to("become ready");
+        process.check_that_it_may_still("become ready");
         sleep(LOOK_EVERY).await;
     }
     let ready = process.began().elapsed();
