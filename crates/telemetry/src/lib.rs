@@ -91,7 +91,7 @@ pub fn init(config: &Config, role: &str) -> Result<Guard, Error> {
         .transpose()?;
     let telemetry = Telemetry::build(resource.clone(), push.as_ref())?;
     let tracer = tracer(config, resource, push.as_ref())?;
-    subscriber::install(config, &tracer)?;
+    subscriber::install(config, &tracer, push.is_some())?;
     Ok(Guard {
         telemetry,
         tracer,

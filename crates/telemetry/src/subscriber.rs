@@ -3,7 +3,7 @@
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterExt, Targets, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::{Registry, fmt};
 
@@ -12,8 +12,12 @@ use crate::{Config, Error, Format};
 /// Crates whose spans would describe the export of spans; prefixes.
 const EXPORT_TARGETS: [&str; 2] = ["hyper", "opentelemetry"];
 
-/// Makes this the subscriber of the process.
-pub(crate) fn install(config: &Config, tracer: &SdkTracerProvider) -> Result<(), Error> {
+/// Makes this the subscriber of the process. `pushes` says whether spans leave it.
+pub(crate) fn install(
+    config: &Config,
+    tracer: &SdkTracerProvider,
+    pushes: bool,
+) -> Result<(), Error> {
     // The log level filters the lines alone: a quiet log must not end the traces.
     let lines = lines(config.format).with_filter(config.filter()?);
     let spans = tracing_opentelemetry::layer()
@@ -21,7 +25,8 @@ pub(crate) fn install(config: &Config, tracer: &SdkTracerProvider) -> Result<(),
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
-        .with_filter(recorded());
+        // Spans that stay here are there for their ids: what happens in them is for nobody.
+        .with_filter(recorded().and(filter_fn(move |metadata| pushes || metadata.is_span())));
     let subscriber = Registry::default().with(lines).with(spans);
     tracing::subscriber::set_global_default(subscriber).map_err(Error::Subscribed)
 }

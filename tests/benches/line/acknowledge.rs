@@ -1,6 +1,7 @@
 //! The ingress's durable acknowledgement, beside a bare hyper server and a bare lapin
 //! publisher: together the least that a confirmed 204 can cost.
 
+use std::iter::repeat_n;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,17 +10,18 @@ use hyper::Method;
 use testkit::{Postgres, RabbitMq, Vhost};
 
 use crate::bare::{Publisher, Server};
-use crate::clock::{median, ms, percentile, processor_seconds};
+use crate::clock::processor_seconds;
 use crate::goal::Goal;
-use crate::load::{self, Load};
-use crate::roles::{NOTICE, Role};
+use crate::load::{self, Load, Pace};
+use crate::roles::{NOTICE, Role, Stack};
+use crate::table::{Run, head, in_turn, middle, percentiles};
 
 const OUTSTANDING: usize = 256;
 const CHANNELS: usize = 4;
 const ROUNDS: usize = 7;
 const REQUESTS: usize = 40_000;
 const PACED_ROUNDS: usize = 5;
-const PACED: u32 = 10_000;
+const PACED: usize = 10_000;
 const ALONE_ROUNDS: usize = 5;
 const ALONE: usize = 500;
 
@@ -33,21 +35,13 @@ struct Bench {
     body: Bytes,
 }
 
-/// One run: operations a second, and microseconds of processor time an operation.
-struct Run {
-    rate: f64,
-    server: f64,
-    client: f64,
-    broker: f64,
-}
-
 pub(crate) async fn compare() -> [Goal; 3] {
     let vhost = RabbitMq::vhost().await;
     let database = Postgres::database().await;
     let bench = Bench {
         broker: RabbitMq::process().await,
         bare: Server::start(),
-        ingress: Role::start("ingress", &vhost, &database).await,
+        ingress: Role::start("ingress", Stack::Servers(&vhost, &database)).await,
         request: load::signed(NOTICE),
         body: Bytes::from_static(NOTICE),
         vhost,
@@ -88,20 +82,14 @@ impl Bench {
             "durable acknowledgement of {} bytes, {OUTSTANDING} outstanding (median of {ROUNDS} × {REQUESTS})",
             self.body.len()
         );
-        println!("                                     rate   µs of processor time each");
-        println!("                                            server  client  broker     all");
+        head("broker");
         let a = middle("a  bare hyper, 204", &a);
         let b = middle("b  bare lapin, confirmed", &b);
-        let least = 1.0 / (1.0 / a.rate + 1.0 / b.rate);
-        let all = a.all() + b.all();
-        println!(
-            "  {:<28} {least:8.0}/s  {:24}{all:8.1}",
-            "1/(1/a + 1/b), a + b", ""
-        );
+        let least = in_turn("1/(1/a + 1/b), a + b", &a, &b);
         let ours = middle("ingress, 204 after confirm", &ours);
         println!(
             "  processor time of the ingress is {:.2} of a + b\n",
-            ours.all() / all
+            ours.all() / (a.all() + b.all())
         );
         let goal = Goal {
             what: "ingress at 256 outstanding, of 1/(1/a + 1/b)",
@@ -117,14 +105,11 @@ impl Bench {
         let (mut theirs, mut ours) = (Vec::new(), Vec::new());
         for _ in 0..PACED_ROUNDS {
             let publisher = self.publisher(CHANNELS).await;
-            theirs.push(
-                publisher
-                    .open_loop(OUTSTANDING, per_second, PACED as usize)
-                    .await,
-            );
+            theirs.push(publisher.open_loop(OUTSTANDING, per_second, PACED).await);
             self.purge().await;
             let posters = self.posters(self.ingress.ingress, OUTSTANDING).await;
-            ours.push(posters.open_loop(per_second, PACED).await);
+            let requests = repeat_n(self.request.clone(), PACED);
+            ours.push(posters.open_loop(Pace::of(per_second), requests).await);
             self.purge().await;
         }
         println!(
@@ -192,15 +177,11 @@ impl Bench {
         let before = spent();
         let took = operations.await;
         let after = spent();
-        #[expect(clippy::cast_precision_loss, reason = "a count of requests")]
-        let requests = REQUESTS as f64;
-        let each = |index: usize| (after[index] - before[index]) * 1e6 / requests;
-        Run {
-            rate: requests / took.as_secs_f64(),
-            server: each(0),
-            client: each(1),
-            broker: each(2),
-        }
+        Run::of(
+            REQUESTS,
+            took,
+            [0, 1, 2].map(|one| after[one] - before[one]),
+        )
     }
 
     /// Empties the queue: a long one costs the broker more than a short one.
@@ -211,41 +192,4 @@ impl Bench {
             .call_api(Method::DELETE, "queues", contents, None);
         assert!(purged.await.is_some(), "there is no such queue");
     }
-}
-
-impl Run {
-    fn all(&self) -> f64 {
-        self.server + self.client + self.broker
-    }
-}
-
-/// Prints and gives the medians of some runs.
-fn middle(name: &str, runs: &[Run]) -> Run {
-    let of = |value: fn(&Run) -> f64| median(&runs.iter().map(value).collect::<Vec<_>>());
-    let run = Run {
-        rate: of(|run| run.rate),
-        server: of(|run| run.server),
-        client: of(|run| run.client),
-        broker: of(|run| run.broker),
-    };
-    println!(
-        "  {name:<28} {:8.0}/s  {:8.1}{:8.1}{:8.1}{:8.1}",
-        run.rate,
-        run.server,
-        run.client,
-        run.broker,
-        run.all()
-    );
-    run
-}
-
-/// Prints and gives the medians of the percentiles 50 and 99 of some runs, in milliseconds.
-fn percentiles(name: &str, runs: &[Vec<Duration>]) -> (f64, f64) {
-    let of = |share: f64| {
-        let each = runs.iter().map(|times| ms(percentile(times, share)));
-        median(&each.collect::<Vec<_>>())
-    };
-    let (half, most) = (of(0.5), of(0.99));
-    println!("  {name:<28} {half:10.2} {most:8.2}");
-    (half, most)
 }

@@ -37,10 +37,7 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        let mut told = BufReader::new(process.stdout.take().unwrap());
-        told.read_line(&mut line).unwrap();
-        let at = line.trim().parse().unwrap();
+        let at = told_address(&mut process);
         Self { process, at }
     }
 
@@ -56,12 +53,25 @@ impl Drop for Server {
     }
 }
 
-/// Reads each body and answers 204, until whoever started this process is gone.
-pub(crate) async fn serve() {
+/// The address that a process of this program prints once it listens.
+pub(crate) fn told_address(process: &mut Child) -> SocketAddr {
+    let mut line = String::new();
+    let mut told = BufReader::new(process.stdout.take().unwrap());
+    told.read_line(&mut line).unwrap();
+    line.trim().parse().unwrap()
+}
+
+/// Ends this process when whoever started it is gone.
+pub(crate) fn end_with_parent() {
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
+}
+
+/// Reads each body and answers 204, until whoever started this process is gone.
+pub(crate) async fn serve() {
+    end_with_parent();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}", listener.local_addr().unwrap());
     loop {

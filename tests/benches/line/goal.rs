@@ -10,7 +10,7 @@ pub(crate) struct Goal {
 
 /// The last word of the report. A missed goal is no failure: the machine may be busy.
 pub(crate) fn print(goals: &[Goal]) {
-    println!("{:<52} {:>9}   {:<17} verdict", "goal", "measured", "aim");
+    println!("{:<58} {:>9}   {:<17} verdict", "goal", "measured", "aim");
     for goal in goals {
         let Goal {
             what,
@@ -19,6 +19,6 @@ pub(crate) fn print(goals: &[Goal]) {
             met,
         } = goal;
         let verdict = if *met { "met" } else { "MISSED" };
-        println!("{what:<52} {measured:>9}   {aim:<17} {verdict}");
+        println!("{what:<58} {measured:>9}   {aim:<17} {verdict}");
     }
 }

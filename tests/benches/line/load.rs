@@ -77,6 +77,28 @@ impl Poster {
     }
 }
 
+/// A steady rate.
+#[derive(Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) began: Instant,
+    pub(crate) per_second: f64,
+}
+
+impl Pace {
+    /// From now on.
+    pub(crate) fn of(per_second: f64) -> Self {
+        Self {
+            began: Instant::now(),
+            per_second,
+        }
+    }
+
+    /// When the request of this number is to be sent, whatever became of those before.
+    pub(crate) fn due(self, number: u32) -> Instant {
+        self.began + Duration::from_secs_f64(f64::from(number) / self.per_second)
+    }
+}
+
 /// Connections that have each been used once.
 pub(crate) struct Load {
     posters: Vec<Poster>,
@@ -123,16 +145,18 @@ impl Load {
     /// counted from when its request was due, so that a slow server is not flattered: not even
     /// where all connections are taken and the request has to wait for one. The timer's own
     /// grain of a millisecond is in it.
-    pub(crate) async fn open_loop(self, per_second: f64, requests: u32) -> Vec<Duration> {
-        let request = self.request;
+    pub(crate) async fn open_loop(
+        self,
+        pace: Pace,
+        requests: impl IntoIterator<Item = Bytes>,
+    ) -> Vec<Duration> {
         let places = Arc::new(Semaphore::new(self.posters.len()));
         let idle = Arc::new(Mutex::new(self.posters));
-        let began = Instant::now();
         let mut posting = Vec::new();
-        for number in 0..requests {
-            let due = began + Duration::from_secs_f64(f64::from(number) / per_second);
+        for (number, request) in (0..).zip(requests) {
+            let due = pace.due(number);
             tokio::time::sleep_until(due.into()).await;
-            let (places, idle, request) = (Arc::clone(&places), Arc::clone(&idle), request.clone());
+            let (places, idle) = (Arc::clone(&places), Arc::clone(&idle));
             posting.push(tokio::spawn(async move {
                 let _place = places.acquire().await.unwrap();
                 let mut poster = idle.lock().unwrap().pop().unwrap();

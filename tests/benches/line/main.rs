@@ -19,20 +19,95 @@ mod clock;
 mod goal;
 mod load;
 mod machine;
+mod memory;
+mod one_file;
 mod order;
+mod player;
+mod process;
 mod reading;
 mod roles;
+mod table;
+
+use testkit::{Postgres, RabbitMq};
+
+use goal::Goal;
+use roles::{Role, Stack};
+
+/// A part of the report. All are measured, or those named on the command line.
+#[derive(Clone, Copy)]
+enum Part {
+    Reading,
+    /// The only one that needs servers.
+    Servers,
+    File,
+    Steady,
+    Start,
+}
+
+impl Part {
+    const ALL: [Self; 5] = [
+        Self::Reading,
+        Self::Servers,
+        Self::File,
+        Self::Steady,
+        Self::Start,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::Servers => "servers",
+            Self::File => "file",
+            Self::Steady => "steady",
+            Self::Start => "start",
+        }
+    }
+
+    async fn measure(self) -> Vec<Goal> {
+        match self {
+            Self::Reading => reading::compare().into(),
+            Self::Servers => servers().await,
+            Self::File => one_file::measure().await,
+            Self::Steady => one_file::steady().await.into(),
+            Self::Start => one_file::start().await.into(),
+        }
+    }
+}
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    if std::env::args().any(|argument| argument == bare::SERVER) {
-        runtime.block_on(bare::serve());
-        return;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [role] if role == bare::SERVER => return runtime.block_on(bare::serve()),
+        [role, file] if role == one_file::INGRESS => {
+            return runtime.block_on(one_file::serve(file.as_ref()));
+        }
+        _ => {}
     }
+    let is_named = |part: &Part| arguments.iter().any(|argument| argument == part.as_str());
+    let names_none = !Part::ALL.iter().any(is_named);
     machine::describe("before");
-    let mut goals = Vec::from(reading::compare());
-    goals.extend(runtime.block_on(acknowledge::compare()));
-    goals.extend(runtime.block_on(order::measure()));
+    let mut goals = Vec::new();
+    for part in Part::ALL {
+        if names_none || is_named(&part) {
+            goals.extend(runtime.block_on(part.measure()));
+        }
+    }
     machine::describe("after");
     goal::print(&goals);
+}
+
+async fn servers() -> Vec<Goal> {
+    let mut goals = Vec::from(acknowledge::compare().await);
+    let vhost = RabbitMq::vhost().await;
+    let database = Postgres::database().await;
+    let line = Role::start("serve", Stack::Servers(&vhost, &database)).await;
+    let pushed = order::measure(&line, "servers").await;
+    goals.push(Goal {
+        what: "one order at a time, webhook sent to `done` pushed, p50",
+        measured: format!("{pushed:.2} ms"),
+        aim: "under 10 ms",
+        met: pushed < 10.0,
+    });
+    goals
 }

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opentelemetry::metrics::Meter;
+use serde::Serializer as _;
 use sqlite::{File, ReadError, WriteError};
 use task::{Headers, Hints, Lane, Task};
 use telemetry::chain;
@@ -35,6 +36,9 @@ use fault::Fault;
 
 pub(crate) use consume::Consumer;
 pub(crate) use hints::HintReceiver;
+
+/// Room for the headers of a task of the usual size.
+const HEADERS_BYTES: usize = 512;
 
 /// Pause after the file could not be read or written.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -274,8 +278,10 @@ impl Drop for Arrival {
 
 /// Headers as they are kept.
 fn text(headers: &Headers) -> String {
-    let texts: BTreeMap<_, _> = headers.iter().collect();
-    serde_json::to_string(&texts).expect("texts are JSON")
+    let mut text = Vec::with_capacity(HEADERS_BYTES);
+    let written = serde_json::Serializer::new(&mut text).collect_map(headers.iter());
+    written.expect("a map of texts is JSON");
+    String::from_utf8(text).expect("JSON is UTF-8")
 }
 
 /// In microseconds since 1970.
