@@ -129,14 +129,14 @@ mod tests {
 
     const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 
-    fn secret(text: &str) -> Option<Secret> {
-        Some(Secret::inline(text).unwrap())
+    fn secret(text: &str) -> Secret {
+        Secret::inline(text).unwrap()
     }
 
     #[test]
     fn half_an_identity_is_a_fault() {
         let half = Tls {
-            key: secret(KEY),
+            key: Some(secret(KEY)),
             ..Tls::default()
         };
         assert!(matches!(half.client_config(), Err(TlsFault::Half)));
@@ -146,7 +146,7 @@ mod tests {
     fn what_is_no_pem_is_named_and_not_quoted() {
         for text in ["canary-7f3a", KEY] {
             let tls = Tls {
-                ca: secret(text),
+                ca: Some(secret(text)),
                 ..Tls::default()
             };
             let fault = tls.client_config().unwrap_err();
