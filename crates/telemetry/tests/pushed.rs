@@ -80,6 +80,7 @@ async fn spans_and_metrics_reach_the_collector_at_the_latest_when_the_process_en
     let below = span
         .in_scope(telemetry::current)
         .expect("a span is entered");
+    span.in_scope(|| tracing::info!("Demo received"));
     drop(span);
     assert_eq!(below.trace_id(), parent.trace_id());
     assert_ne!(
@@ -118,7 +119,13 @@ async fn spans_and_metrics_reach_the_collector_at_the_latest_when_the_process_en
         .add(1, &[]);
     guard.shutdown();
 
-    for text in [&b"demo.receive"[..], b"order.id", b"ingress", b"grantline"] {
+    for text in [
+        &b"demo.receive"[..],
+        b"Demo received",
+        b"order.id",
+        b"ingress",
+        b"grantline",
+    ] {
         assert!(
             pushed(&pushes, "/v1/traces", text),
             "{}",
