@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::ErrorCode;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 
 /// Why a file was not opened. Nothing in it has changed.
 #[derive(Debug, thiserror::Error)]
@@ -113,9 +113,9 @@ pub enum OpenError {
     },
     /// Its content is elsewhere.
     #[error(
-        "{} was moved at {at} to {ledger} and {broker}, and is served no more; serve those, with \
+        "{} was moved at {} to {ledger} and {broker}, and is served no more; serve those, with \
          `ledger.url` and `broker.url` in place of `embedded.file`",
-        path.display()
+        path.display(), shown(*at)
     )]
     Moved {
         /// The file.
@@ -181,6 +181,18 @@ impl OpenError {
             _ => Self::Failed { path, source },
         }
     }
+}
+
+/// To the second: it is for people.
+fn shown(at: OffsetDateTime) -> String {
+    let at = at.to_offset(UtcOffset::UTC);
+    format!(
+        "{} {:02}:{:02}:{:02} UTC",
+        at.date(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    )
 }
 
 /// Why a write was not committed. The file is as if it had never been asked for, but for

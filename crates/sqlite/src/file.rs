@@ -129,7 +129,7 @@ impl File {
         self.0.readers.run(closure).await
     }
 
-    /// Copies the file as [`backup`](crate::backup) does, off the runtime's threads.
+    /// Copies the file as [`backup`](fn@crate::backup) does, off the runtime's threads.
     ///
     /// # Errors
     /// When `to` exists, or cannot be written; see [`BackupError`].

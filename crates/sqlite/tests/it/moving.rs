@@ -38,7 +38,7 @@ async fn a_file_is_served_until_it_was_moved_and_never_after() {
     let refused = File::open(&path).unwrap_err();
     assert!(matches!(refused, OpenError::Moved { .. }), "{refused}");
     let said = refused.to_string();
-    for part in ["2027-01-15 13:00", LEDGER, BROKER, "`ledger.url`"] {
+    for part in ["2027-01-15 13:00:00 UTC", LEDGER, BROKER, "`ledger.url`"] {
         assert!(said.contains(part), "{part} in {said}");
     }
     let file = File::open_to_move(&path).unwrap();

@@ -40,11 +40,11 @@ async fn bring(
 ) -> anyhow::Result<ExitCode> {
     let places = (database.place().to_owned(), target.broker.place());
     if let Some(known) = file.movement().await?
-        && let Some(at) = known.moved_at
+        && known.moved_at.is_some()
     {
         return finish_again(&known, places, file.path(), database)
             .await
-            .with_context(|| format!("{} was moved at {at}", file.path().display()));
+            .with_context(|| format!("{} was moved", file.path().display()));
     }
     say(format_args!(
         "Moving {} to PostgreSQL at {} and RabbitMQ at {}.",
