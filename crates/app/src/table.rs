@@ -73,7 +73,7 @@ mod tests {
         let mut table = Table::with_head(&["SKU", "QUANTITY"]);
         table.push(["меч".to_owned(), "2".to_owned()]);
         table.push(["a\x1b[2Jblade\n".to_owned(), "10".to_owned()]);
-        let expected = "  SKU           QUANTITY\n  меч           2\n  a [2Jblade    10\n";
+        let expected = "  SKU          QUANTITY\n  меч          2\n  a [2Jblade   10\n";
         assert_eq!(table.to_string(), expected);
     }
 
