@@ -34,7 +34,7 @@ run-cluster: rust ## The same on RabbitMQ, Redis and PostgreSQL, started if no U
 crt_static := -- -C target-feature=+crt-static
 
 static: rust ## Build the release as one file that needs no other; says where it is
-	@cargo rustc --release --locked --package grantline --bin grantline $(crt_static)
+	@cargo rustc --release --locked --package grantline --bin grantline $(crt_static) -C strip=debuginfo
 	@cd "$${CARGO_TARGET_DIR:-target}/release" && install -D grantline static/grantline && \
 		echo "$$PWD/static/grantline, $$(stat --format %s static/grantline) bytes"
 
