@@ -230,7 +230,8 @@ struct Wiring {
 
 impl Wiring {
     /// Serves whatever is away: the ledger is there for questions alone. A first connection
-    /// is made ahead of the first one, which would not wait for it.
+    /// is made ahead of the first one, which would not wait for it. Only where a file's
+    /// content is still on its way nothing may be accepted: another attempt replaces it.
     fn ingress(&self, config: &Configuration, meter: telemetry::Meter, listener: Listener) {
         let deps = ingress::Deps {
             broker: self.broker.clone(),
@@ -238,9 +239,13 @@ impl Wiring {
             meter,
             readiness: self.readiness.clone(),
         };
-        let ledger = self.ledger.clone();
+        let (ledger, lifecycle) = (self.ledger.clone(), self.lifecycle.clone());
         self.lifecycle.track(async move {
             if let Err(error) = ledger.check_schema().await {
+                if matches!(error, SchemaError::Arriving { .. }) {
+                    lifecycle.supervise("ingress", async { Err(error) });
+                    return;
+                }
                 let reason = format!("{:#}", anyhow::Error::new(error));
                 tracing::error!(reason, "The ledger may not be able to answer questions");
             }

@@ -15,7 +15,7 @@ pub struct Config {
     /// whatever `sslmode` says; with none it is as `sslmode` says, which is `prefer` where it
     /// is not there: encrypted if the server can, and nobody verified.
     pub url: Secret,
-    /// Certificates for TLS. Beside `ca` the authorities of the Mozilla list are trusted,
+    /// Certificates for TLS, read when the process starts. Beside `ca` the authorities of the Mozilla list are trusted,
     /// which the driver brings along.
     #[serde(default)]
     pub tls: Tls,

@@ -86,6 +86,15 @@ pub enum MoveError {
         /// How much.
         what: &'static str,
     },
+    /// Nothing of the move is there any more.
+    #[error(
+        "the database at {at} has nothing of this move any more; expected what was copied there: \
+         restore that database"
+    )]
+    Gone {
+        /// Host, port and database.
+        at: String,
+    },
     /// A table did not arrive as it left.
     #[error(
         "`{table}` has {file} row(s) in the file and {database} after the copy, which was taken back; \
@@ -132,6 +141,16 @@ impl Destination {
     #[must_use]
     pub fn place(&self) -> &str {
         self.0.place()
+    }
+
+    /// Looks whether a move may go there, and changes nothing: nobody is connected, and there
+    /// is nothing but the move of this id, if that was begun. A database of any version, or
+    /// without a schema, can be asked.
+    ///
+    /// # Errors
+    /// When it may not, or the database cannot be reached.
+    pub async fn expect_vacant(&self, id: Option<&str>) -> Result<(), MoveError> {
+        self.0.expect_vacant(id).await
     }
 
     /// Brings the schema up to this version.

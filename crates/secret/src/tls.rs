@@ -11,7 +11,8 @@ use serde::Deserialize;
 use crate::{Revealed, Secret};
 
 /// Whose certificates are trusted, and which one is shown. Each is PEM text, mostly by the
-/// twin key `…_file`; a changed file counts from the next connection on.
+/// twin key `…_file`. Each use is of the texts as they are then, so a changed file counts
+/// from the next use on.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {

@@ -8,7 +8,8 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use time::OffsetDateTime;
 
-use crate::{File, OpenError, ReadError, WriteError};
+use crate::still::Still;
+use crate::{File, OpenError, ReadError, WriteError, open};
 
 /// The version from which on a file can be moved.
 pub(crate) const SINCE: i64 = 4;
@@ -102,6 +103,18 @@ pub(crate) fn refuse(connection: &Connection, path: &Path) -> Result<(), OpenErr
         }),
         Some(_) | None => Ok(()),
     }
+}
+
+/// The move of the file at `path`, if it has ended. `None` as well for a file that cannot be
+/// read, or was made before files could be moved.
+pub(crate) fn ended(path: &Path) -> Option<Move> {
+    let connection = match Still::of(path) {
+        Some(still) => still.open(),
+        None => open::reading(path),
+    };
+    find(&connection.ok()?)
+        .ok()?
+        .filter(|found| found.moved_at.is_some())
 }
 
 fn find(connection: &Connection) -> rusqlite::Result<Option<Move>> {

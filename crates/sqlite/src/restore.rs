@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::backup::{Partial, flush};
 use crate::lock::{Lock, beside};
 use crate::open::{self, folder_of};
-use crate::{BackupError, OpenError};
+use crate::{BackupError, Move, OpenError, moving};
 
 /// What a restore has done.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Restored<T> {
     pub path: PathBuf,
     /// Where the file is that was there before, with its log if that could not be folded in.
     pub replaced: Option<PathBuf>,
+    /// Where the content of the replaced file had gone for good.
+    pub moved: Option<Move>,
     /// What was done to the copy before it took its place.
     pub prepared: T,
 }
@@ -56,7 +58,8 @@ pub enum RestoreError {
 /// changed the copy and SQLite has found it whole. What was at `to` is kept beside it under
 /// another name. A backup of an older version is brought up to date when it is served.
 ///
-/// Interrupted at any moment it leaves at `to` what was there before, or the whole backup.
+/// Interrupted at any moment it leaves at `to` what was there before, or the whole backup;
+/// of a file so damaged that its log cannot be folded in, that file without its log.
 /// Blocks for as long as that takes, and holds the lock of a server meanwhile.
 ///
 /// # Errors
@@ -74,6 +77,7 @@ pub fn restore<T>(
         return Err(RestoreError::Itself { path });
     }
     let _lock = Lock::take(&path).map_err(RestoreError::Target)?;
+    let moved = moving::ended(&path);
     let (copy, prepared) = Partial::of(&backup, &path, prepare).map_err(RestoreError::Backup)?;
     let replaced = keep_owner(&path, &copy.path)
         .and_then(|()| set_aside(&path, &copy.path))
@@ -84,6 +88,7 @@ pub fn restore<T>(
     Ok(Restored {
         path,
         replaced,
+        moved,
         prepared,
     })
 }
@@ -109,7 +114,7 @@ fn set_aside(path: &Path, copy: &Path) -> std::io::Result<Option<PathBuf>> {
     let is_there = fs::symlink_metadata(path).is_ok();
     let aside = beside(path, &format!("-replaced-{:016x}", rand::random::<u64>()));
     if is_there {
-        fold_log_in(path);
+        fold_log_in(path)?;
         fs::hard_link(path, &aside)?;
     }
     let (log, log_aside) = (beside(path, "-wal"), beside(&aside, "-wal"));
@@ -134,18 +139,29 @@ fn if_there(done: std::io::Result<()>) -> std::io::Result<()> {
 
 /// One that cannot be read keeps its log as it is: SQLite would move even that into the
 /// file, and delete it.
-fn fold_log_in(path: &Path) {
+///
+/// # Errors
+/// When somebody reads the file: the log then has what the file has not.
+fn fold_log_in(path: &Path) -> std::io::Result<()> {
     if open::check_to_copy(path).is_err() {
-        return;
+        return Ok(());
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let folded = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(open::BUSY_TIMEOUT)?;
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-        connection.query_row(sql, [], |_| Ok(()))?;
-        connection.close().map_err(|(_, error)| error)
+        let is_busy: bool = connection.query_row(sql, [], |row| row.get(0))?;
+        connection.close().map_err(|(_, error)| error)?;
+        Ok(is_busy)
     });
-    if let Err(error) = folded {
-        tracing::debug!(%error, "The log of the replaced file is kept beside it");
+    match folded {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(std::io::Error::other(
+            "somebody is reading it, a backup for instance; wait for that, or end it",
+        )),
+        Err(error) => {
+            tracing::debug!(%error, "The log of the replaced file is kept beside it");
+            Ok(())
+        }
     }
 }

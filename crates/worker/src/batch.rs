@@ -145,11 +145,19 @@ impl<D: Clone> Batch<D> {
     /// claim somebody else holds proves nothing: its holder may be dead, so the ledger
     /// decides.
     pub fn claimed(&mut self, claimed: &[Claimed]) {
-        let Step::Claiming(held) = &mut self.step else {
-            return;
+        let held = match std::mem::take(&mut self.step) {
+            Step::Claiming(held) => held,
+            other @ (Step::Free
+            | Step::Booking(_)
+            | Step::BackingOff(_)
+            | Step::Retrying { .. }
+            | Step::Parking(_)
+            | Step::Resting(_)) => return self.step = other,
         };
         let (mut done, mut open) = (Vec::new(), Vec::with_capacity(held.len()));
-        for (held, claimed) in held.drain(..).zip(claimed) {
+        // Of what the answer does not speak nothing is known.
+        let claimed = claimed.iter().chain(std::iter::repeat(&Claimed::Mine));
+        for (held, claimed) in held.into_iter().zip(claimed) {
             match claimed {
                 Claimed::Done => done.push(held.delivery),
                 Claimed::Mine | Claimed::Busy => open.push(held),
@@ -159,7 +167,6 @@ impl<D: Clone> Batch<D> {
             self.effects.push_back(Effect::Acknowledge(done));
         }
         self.parts.push(open);
-        self.step = Step::Free;
     }
 
     /// The transaction is committed: tell the publishers, leave the marks, acknowledge.
@@ -167,7 +174,7 @@ impl<D: Clone> Batch<D> {
     /// What is parked or disagrees stays unmarked: it may be tried again, and every copy of
     /// it should be seen.
     pub fn booked(&mut self, booked: Booked) {
-        let Step::Booking(booking) = std::mem::take(&mut self.step) else {
+        let Some(booking) = self.take_booking() else {
             return;
         };
         let Booked { verdicts, hints } = booked;
@@ -203,7 +210,7 @@ impl<D: Clone> Batch<D> {
         jitter: f64,
         now: Instant,
     ) {
-        let Step::Booking(mut booking) = std::mem::take(&mut self.step) else {
+        let Some(mut booking) = self.take_booking() else {
             return;
         };
         if disposition == Disposition::Retry {
@@ -312,6 +319,21 @@ impl<D: Clone> Batch<D> {
             give_up: now + self.hold,
             backoff: BACKOFF_FIRST,
         });
+    }
+
+    fn take_booking(&mut self) -> Option<Booking<D>> {
+        match std::mem::take(&mut self.step) {
+            Step::Booking(booking) => Some(booking),
+            other @ (Step::Free
+            | Step::Claiming(_)
+            | Step::BackingOff(_)
+            | Step::Retrying { .. }
+            | Step::Parking(_)
+            | Step::Resting(_)) => {
+                self.step = other;
+                None
+            }
+        }
     }
 
     fn try_to_book(&mut self, booking: Booking<D>) {

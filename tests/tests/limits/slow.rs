@@ -22,13 +22,12 @@ async fn drip(mut peer: Peer, begun: String) -> String {
     loop {
         dripping.tick().await;
         let mut byte = [0];
-        let ended = match peer.0.try_read(&mut byte) {
+        match peer.0.try_read(&mut byte) {
             Ok(0) => return String::new(),
-            Ok(_) => true,
-            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
-        };
-        if ended {
-            return String::from_utf8(byte.to_vec()).unwrap() + &peer.rest().await;
+            Ok(_) => return String::from_utf8(byte.to_vec()).unwrap() + &peer.rest().await,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            // A reset: a byte of ours met a listener that had closed.
+            Err(_) => return String::new(),
         }
         let _ = peer.0.try_write(b"x");
     }

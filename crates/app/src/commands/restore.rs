@@ -25,6 +25,14 @@ pub(crate) fn run(restore: &Restore, config: Option<&Path>) -> anyhow::Result<Ex
             replaced.display()
         )?;
     }
+    if let Some(moved) = restored.moved {
+        writeln!(
+            out,
+            "What was there had been moved to {} and {}. Serve this one only where that line is \
+             gone: each of the two would grant what the other has granted.",
+            moved.ledger, moved.broker
+        )?;
+    }
     writeln!(
         out,
         "Notices booked since the backup are not in it: have Xsolla send them again (Publisher \

@@ -79,7 +79,7 @@ fn instance(path: &Path) -> anyhow::Result<(Target, i64)> {
 }
 
 /// The number a URL's path ends with.
-fn number_in(url: &str) -> Option<i64> {
+pub(crate) fn number_in(url: &str) -> Option<i64> {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     path.trim_end_matches('/').rsplit('/').next()?.parse().ok()
 }

@@ -28,7 +28,26 @@ impl Ledger {
         self.judge(&mut connection, id).await
     }
 
-    /// In one transaction. Whoever writes waits for it, or ends it.
+    /// Changes nothing, and needs no schema: that nobody uses the database, and that it has
+    /// nothing but this move, if there is one.
+    pub(crate) async fn expect_vacant(&self, id: Option<&str>) -> Result<(), MoveError> {
+        let mut connection = self.connect().await?;
+        self.expect_nobody(&mut connection).await?;
+        if self.has_table(&mut connection, "move").await? {
+            return match self.judge(&mut connection, id.unwrap_or_default()).await? {
+                Arrival::Nothing | Arrival::Unfinished | Arrival::Finished => Ok(()),
+            };
+        }
+        for table in &TABLES {
+            if self.has_table(&mut connection, table.name).await? {
+                self.expect_no_rows(&mut connection, table).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// In one transaction, behind a mark that every role looks for when it starts. Whoever
+    /// writes waits for it, or ends it.
     pub(crate) async fn copy(
         &self,
         file: &File,
@@ -37,6 +56,31 @@ impl Ledger {
     ) -> Result<Vec<Copied>, MoveError> {
         let mut connection = self.connect().await?;
         self.expect_nobody(&mut connection).await?;
+        let before = self.judge(&mut connection, id).await?;
+        if before == Arrival::Nothing {
+            self.mark_move(&mut connection, id, at).await?;
+        }
+        let copied = self.copy_all(&mut connection, file, id, at).await;
+        if copied.is_err() && before == Arrival::Nothing {
+            // Best effort: a mark that stays keeps everybody out but the next attempt.
+            let sql = "DELETE FROM move WHERE id = $1 AND finished_at IS NULL";
+            let forget = sqlx::query(sql).bind(id).execute(&mut connection);
+            if let Err(error) = forget.await {
+                tracing::debug!(%error, "The mark of the move stays");
+            }
+        }
+        copied
+    }
+
+    async fn copy_all(
+        &self,
+        connection: &mut PgConnection,
+        file: &File,
+        id: &str,
+        at: OffsetDateTime,
+    ) -> Result<Vec<Copied>, MoveError> {
+        // Whoever started before the mark was there.
+        self.expect_nobody(connection).await?;
         let begin = connection.begin().await;
         let mut transaction = begin.map_err(|error| self.refused("a transaction", error))?;
         let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
@@ -52,18 +96,19 @@ impl Ledger {
                 .await?;
         }
         match self.judge(&mut transaction, id).await? {
-            Arrival::Nothing => {}
             Arrival::Unfinished => {
                 let empty = format!("TRUNCATE {all}");
                 self.run(&mut transaction, &empty, "the removal of the last attempt")
                     .await?;
             }
-            Arrival::Finished => {
-                let (at, what) = (self.at.clone(), "all");
-                return Err(MoveError::Other { at, what });
-            }
+            // Somebody has taken the mark away.
+            Arrival::Nothing => return Err(self.other("nothing")),
+            Arrival::Finished => return Err(self.other("all")),
         }
-        self.begin_copy(&mut transaction, id, at).await?;
+        // Nobody can have seen the epoch of an earlier attempt, but then nobody has to know.
+        let draw = "UPDATE identity SET id = DEFAULT";
+        self.run(&mut transaction, draw, "another epoch").await?;
+        self.mark_move(&mut transaction, id, at).await?;
         let mut copied = Vec::with_capacity(TABLES.len());
         for table in &TABLES {
             copied.push(self.copy_table(&mut transaction, file, table).await?);
@@ -75,11 +120,17 @@ impl Ledger {
 
     pub(crate) async fn finish_move(&self, id: &str, at: OffsetDateTime) -> Result<(), MoveError> {
         let mut connection = self.connect().await?;
-        let sql = "UPDATE move SET finished_at = $2 WHERE id = $1 AND finished_at IS NULL";
+        let sql = "UPDATE move SET finished_at = coalesce(finished_at, $2) WHERE id = $1";
         let finish = sqlx::query(sql).bind(id).bind(at);
         let finished = finish.execute(&mut connection).await;
-        finished.map_err(|error| self.refused("the end of the move", error))?;
-        Ok(())
+        let finished = finished.map_err(|error| self.refused("the end of the move", error))?;
+        if finished.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(MoveError::Gone {
+                at: self.at.clone(),
+            })
+        }
     }
 
     /// What is there of this move, where there is nothing else.
@@ -88,28 +139,44 @@ impl Ledger {
         let found = sqlx::query_as(sql).fetch_optional(&mut *connection).await;
         let found: Option<(String, bool)> =
             found.map_err(|error| self.refused("a question", error))?;
-        let other = |what| MoveError::Other {
-            at: self.at.clone(),
-            what,
-        };
         match found {
             Some((known, true)) if known == id => return Ok(Arrival::Finished),
             Some((known, false)) if known == id => return Ok(Arrival::Unfinished),
-            Some((_, true)) => return Err(other("all")),
-            Some((_, false)) => return Err(other("a half copy")),
+            Some((_, true)) => return Err(self.other("all")),
+            Some((_, false)) => return Err(self.other("a half copy")),
             None => {}
         }
         for table in &TABLES {
-            let rows = self.rows(connection, table).await?;
-            if rows > 0 {
-                return Err(MoveError::NotEmpty {
-                    at: self.at.clone(),
-                    table: table.name,
-                    rows,
-                });
-            }
+            self.expect_no_rows(connection, table).await?;
         }
         Ok(Arrival::Nothing)
+    }
+
+    async fn expect_no_rows(
+        &self,
+        connection: &mut PgConnection,
+        table: &Table,
+    ) -> Result<(), MoveError> {
+        match self.rows(connection, table).await? {
+            0 => Ok(()),
+            rows => Err(MoveError::NotEmpty {
+                at: self.at.clone(),
+                table: table.name,
+                rows,
+            }),
+        }
+    }
+
+    async fn has_table(
+        &self,
+        connection: &mut PgConnection,
+        name: &str,
+    ) -> Result<bool, MoveError> {
+        let sql = "SELECT to_regclass($1) IS NOT NULL";
+        let found = sqlx::query_scalar(sql).bind(name).fetch_one(connection);
+        found
+            .await
+            .map_err(|error| self.refused("a question", error))
     }
 
     /// Connections that were closed, or whose process was killed, are given a moment to end.
@@ -133,15 +200,12 @@ impl Ledger {
         }
     }
 
-    async fn begin_copy(
+    async fn mark_move(
         &self,
         connection: &mut PgConnection,
         id: &str,
         at: OffsetDateTime,
     ) -> Result<(), MoveError> {
-        // Nobody can have seen the epoch of an earlier attempt, but then nobody has to know.
-        let draw = "UPDATE identity SET id = DEFAULT";
-        self.run(connection, draw, "another epoch").await?;
         let begun = sqlx::query(
             "INSERT INTO move (id, begun_at) VALUES ($1, $2)
              ON CONFLICT (only_row) DO UPDATE SET begun_at = excluded.begun_at",
@@ -229,6 +293,11 @@ impl Ledger {
         let ran = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(connection);
         ran.await.map_err(|error| self.refused(what, error))?;
         Ok(())
+    }
+
+    fn other(&self, what: &'static str) -> MoveError {
+        let at = self.at.clone();
+        MoveError::Other { at, what }
     }
 
     fn refused(&self, what: &str, source: sqlx::Error) -> MoveError {

@@ -169,3 +169,49 @@ async fn a_copy_is_there_whole_or_not_at_all() {
     );
     assert_eq!(destination.arrival("one").await.unwrap(), Arrival::Nothing);
 }
+
+/// Roles look once, when they start: the mark has to be there before the first row is.
+#[tokio::test]
+async fn a_role_that_starts_during_the_copy_is_kept_out() {
+    let (file, database) = (filled().await, Postgres::database().await);
+    let destination = Destination::open(&database.config()).unwrap();
+    let mut holder = database.pool().begin().await.unwrap();
+    let hold = "LOCK TABLE players IN ROW EXCLUSIVE MODE";
+    sqlx::query(hold).execute(&mut *holder).await.unwrap();
+    let file = file.file();
+    let copying = destination.copy(&file, "one", noon());
+    let kept_out = async {
+        let ledger = database.ledger();
+        while ledger.check_schema().await.is_ok() {}
+        let refused = ledger.check_schema().await.unwrap_err();
+        assert!(matches!(refused, SchemaError::Arriving { .. }), "{refused}");
+        holder.rollback().await.unwrap();
+    };
+    let (copied, ()) = tokio::join!(copying, kept_out);
+    assert!(!copied.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_place_is_looked_at_before_anything_is_changed_there() {
+    let (used, other) = tokio::join!(Postgres::database(), Postgres::database());
+    let place = Destination::open(&used.config()).unwrap();
+    place.expect_vacant(None).await.unwrap();
+    let ava = "INSERT INTO players VALUES (44056, 'ava', now())";
+    sqlx::query(ava).execute(used.pool()).await.unwrap();
+    let refused = place.expect_vacant(None).await.unwrap_err();
+    assert!(matches!(refused, MoveError::NotEmpty { .. }), "{refused}");
+    // As an older version left it.
+    let older = "DROP TABLE move";
+    sqlx::query(older).execute(used.pool()).await.unwrap();
+    let refused = place.expect_vacant(None).await.unwrap_err();
+    assert!(matches!(refused, MoveError::NotEmpty { .. }), "{refused}");
+
+    let place = Destination::open(&other.config()).unwrap();
+    let gone = place.finish("one", noon()).await.unwrap_err();
+    assert!(matches!(gone, MoveError::Gone { .. }), "{gone}");
+    let file = filled().await;
+    place.copy(&file.file(), "one", noon()).await.unwrap();
+    place.expect_vacant(Some("one")).await.unwrap();
+    let refused = place.expect_vacant(Some("two")).await.unwrap_err();
+    assert!(matches!(refused, MoveError::Other { .. }), "{refused}");
+}

@@ -163,3 +163,44 @@ async fn what_is_no_whole_backup_replaces_nothing() {
     sqlite::restore(&backup, &path, failing).unwrap_err();
     assert!(before == fs::read(&path).unwrap());
 }
+
+/// What a reader keeps from being folded in would be left to a file that has another name.
+#[tokio::test]
+async fn a_file_that_somebody_reads_is_not_replaced() {
+    let folder = Folder::new();
+    let (file, backup) = scene(&folder).await;
+    let path = file.path().to_owned();
+    let reader = Connection::open(&path).unwrap();
+    let read = "BEGIN; SELECT count(*) FROM probe;";
+    reader.execute_batch(read).unwrap();
+    insert(&file, 3).await.unwrap();
+    file.close().await;
+
+    let refused = sqlite::restore(&backup, &path, |_| Ok(())).unwrap_err();
+    let said = format!(
+        "{refused}: {}",
+        std::error::Error::source(&refused).unwrap()
+    );
+    assert!(said.contains("somebody is reading it"), "{said}");
+    drop(reader);
+    assert_eq!(numbers_in(&path).await, [1, 2, 3]);
+    sqlite::restore(&backup, &path, |_| Ok(())).unwrap();
+    assert_eq!(numbers_in(&path).await, [1]);
+}
+
+#[tokio::test]
+async fn a_restore_over_a_file_that_was_moved_says_so() {
+    let folder = Folder::new();
+    let (file, backup) = scene(&folder).await;
+    let path = file.path().to_owned();
+    file.close().await;
+    let at = time::macros::datetime!(2027-01-15 12:00 UTC);
+    let moving = File::open_to_move(&path).unwrap();
+    moving.begin_move("db", "mq", at).await.unwrap();
+    moving.end_move(at).await.unwrap();
+    moving.close().await;
+    let restored = sqlite::restore(&backup, &path, |_| Ok(())).unwrap();
+    assert_eq!(restored.moved.unwrap().moved_at, Some(at));
+    let again = sqlite::restore(&backup, &path, |_| Ok(())).unwrap();
+    assert_eq!(again.moved, None);
+}

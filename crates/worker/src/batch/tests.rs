@@ -267,3 +267,30 @@ fn a_stop_still_moves_what_the_ledger_rejects_to_the_parking_queue() {
     bench.batch.moved();
     assert!(bench.next().is_none());
 }
+
+#[test]
+fn an_answer_that_nobody_waits_for_loses_nothing() {
+    let nothing = || committed(&[], Outcome::Booked);
+    let answers: [fn(&mut Batch<i64>, Booked); 5] = [
+        |batch, nothing| batch.booked(nothing),
+        |batch, _| batch.not_booked(Disposition::Park, String::new(), 0.0, Instant::now()),
+        |batch, _| batch.moved(),
+        |batch, _| batch.not_moved(),
+        |batch, _| batch.rested(),
+    ];
+    let mut bench = Bench {
+        batch: Batch::new(held(1..=2), HOLD),
+        now: Instant::now(),
+    };
+    assert!(matches!(bench.next(), Some(Effect::Claim(_))));
+    for answer in answers {
+        answer(&mut bench.batch, nothing());
+    }
+    // Of one of the two the answer does not speak: nothing is known of it.
+    bench.batch.claimed(&[Claimed::Mine]);
+    let entries = bench.book();
+    assert_eq!(orders(&entries), [1, 2]);
+    bench.batch.claimed(&[Claimed::Done, Claimed::Done]);
+    bench.batch.moved();
+    assert_eq!(bench.commit(&entries), [1, 2]);
+}

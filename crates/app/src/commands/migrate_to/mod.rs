@@ -39,10 +39,11 @@ async fn bring(
     database: &ledger::Destination,
 ) -> anyhow::Result<ExitCode> {
     let places = (database.place().to_owned(), target.broker.place());
-    if let Some(known) = file.movement().await?
+    let known = file.movement().await?;
+    if let Some(known) = &known
         && known.moved_at.is_some()
     {
-        return finish_again(&known, places, file.path(), database)
+        return finish_again(known, places, file.path(), database)
             .await
             .with_context(|| format!("{} was moved", file.path().display()));
     }
@@ -52,6 +53,9 @@ async fn bring(
         places.0,
         places.1
     ))?;
+    // Before anything is changed there: the wrong address may be that of a running line.
+    let id = known.as_ref().map(|known| known.id.as_str());
+    database.expect_vacant(id).await?;
     database.migrate().await?;
     Topology::declare(&target.broker).await?;
     let begun = file.begin_move(&places.0, &places.1, task::now()).await?;

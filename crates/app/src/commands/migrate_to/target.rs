@@ -42,8 +42,16 @@ impl Target {
                  and the file with --from"
             );
         };
+        let file = match &to.from {
+            Some(file) => file.clone(),
+            None if sources.file.is_none() => Demo::default_file(),
+            None => bail!(
+                "which file is to be moved? name it with --from; without it only the demo's is \
+                 moved, and only where no configuration file is given"
+            ),
+        };
         Ok(Self {
-            file: to.from.clone().unwrap_or_else(Demo::default_file),
+            file,
             ledger: ledger.clone(),
             broker: broker.clone(),
         })

@@ -12,7 +12,7 @@ use rehearsal::{Live, Looked, Plan, Rate, Rehearsal, Run, Shares, journal::Journ
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Rehearse;
-use crate::commands::target::target;
+use crate::commands::target::{number_in, target};
 
 /// How often progress is told on a terminal, and elsewhere.
 const ON_TERMINAL: Duration = Duration::from_secs(1);
@@ -20,6 +20,14 @@ const ELSEWHERE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(args: &Rehearse) -> anyhow::Result<ExitCode> {
     let (target, project) = target(&args.target)?;
+    // The path decides whose orders these are, and the mark is asked for by number.
+    if number_in(&target.webhook.url) != Some(project) {
+        bail!(
+            "notices to {} are not project {project}'s; expected a webhook URL that ends in the \
+             number of the project whose mark is asked for",
+            target.webhook.url
+        );
+    }
     let plan = plan(args, project)?;
     if !args.json {
         writeln!(

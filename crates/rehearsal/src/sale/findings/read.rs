@@ -28,8 +28,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How often a player's orders and inventory are read until two readings agree, where
 /// something may still be under way of which nobody knows.
 const READINGS: usize = 20;
-/// So many questions without an answer, each asked for as long as the deadline says, and
-/// nothing more is asked.
+/// So many questions in a row without an answer, each asked for as long as the deadline
+/// says, and nothing more is asked.
 const FAILURES: usize = 50;
 /// How many players ask for an order that is not theirs.
 const STRANGERS: usize = 50;
@@ -424,7 +424,10 @@ impl Reader<'_> {
                     self.failures.fetch_add(1, Ordering::Relaxed);
                     return Err(error);
                 }
-                answer => return answer,
+                answer => {
+                    self.failures.store(0, Ordering::Relaxed);
+                    return answer;
+                }
             }
         }
         Err(Unanswered::GivenUp)
