@@ -55,7 +55,8 @@ async fn bring(
     ))?;
     // Before anything is changed there: the wrong address may be that of a running line.
     let id = known.as_ref().map(|known| known.id.as_str());
-    database.expect_vacant(id).await?;
+    let vacant = database.expect_vacant(id).await;
+    vacant.map_err(|error| again(&error.into()))?;
     database.migrate().await?;
     Topology::declare(&target.broker).await?;
     let begun = file.begin_move(&places.0, &places.1, task::now()).await?;
