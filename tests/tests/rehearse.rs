@@ -260,15 +260,21 @@ fn players_saw_it(journal: &Journal) {
         .iter()
         .map(|shopper| (shopper.purchase.order, shopper.purchase.player.as_str()))
         .collect();
-    let mut polled = 0;
+    let (mut recovered, mut polled) = (0, 0);
     for (client, shopper) in (0..).zip(&journal.shoppers) {
         let sights = journal.sights.iter().filter(|sight| sight.client == client);
         let (mut position, mut rows, mut last) = (0, Vec::new(), None);
         for sight in sights {
             assert_eq!(sight.player, shopper.purchase.player);
             match &sight.seen {
-                // Whether anybody has to recover depends on how fast orders are done.
-                Seen::Subscribed { offset, .. } => position = *offset,
+                Seen::Subscribed {
+                    offset,
+                    recovered: all,
+                    ..
+                } => {
+                    position = *offset;
+                    recovered += u32::from(*all);
+                }
                 Seen::Pushed(row) => {
                     assert_eq!(row.offset, position + 1, "a gap: {shopper:?}");
                     position = row.offset;
@@ -303,7 +309,7 @@ fn players_saw_it(journal: &Journal) {
             assert!(seen.is_some_and(Status::is_final), "{seen:?} {shopper:?}");
         }
     }
-    assert!(polled > 0);
+    assert!(recovered > 0 && polled > 0, "{recovered} {polled}");
 }
 
 fn ends_final(shopper: &Shopper) -> bool {

@@ -29,7 +29,8 @@ pub(crate) struct Life {
     pub(crate) is_free: bool,
     /// The list marks contents of bundles, as version 2 of the webhooks does.
     pub(crate) marks_contents: bool,
-    /// The watching client loses its connection so long after it was made, and comes back.
+    /// The watching client loses its connection with the first status that is not the last,
+    /// or so long after it was made, and comes back.
     pub(crate) drops_after: Option<Duration>,
     /// Draws odd bytes.
     odd: Chance,

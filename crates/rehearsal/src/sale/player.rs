@@ -24,7 +24,7 @@ pub(crate) struct Player {
     pub(crate) purchase: Purchase,
     /// As the journal numbers it.
     pub(crate) client: u32,
-    /// When it loses its connection.
+    /// When it loses its connection at the latest, if it does.
     pub(crate) drops_after: Option<Duration>,
     /// It need not wait any longer.
     pub(crate) end: CancellationToken,

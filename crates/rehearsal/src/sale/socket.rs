@@ -130,7 +130,8 @@ pub(crate) async fn watch(player: &Player) -> Ended {
     // Once; from then on the connection is a good one.
     let mut drops = player.drops_after;
     loop {
-        let opened = timeout(CONNECTING, Client::open(player, &mut position)).await;
+        let opened = Client::open(player, &mut position, drops.is_some());
+        let opened = timeout(CONNECTING, opened).await;
         let lost = match opened {
             Ok(Ok(mut client)) => {
                 failures = 0;
@@ -173,13 +174,20 @@ struct Client<'a> {
     player: &'a Player,
     position: &'a mut Option<Position>,
     socket: WebSocketStream<TokioIo<Upgraded>>,
+    /// It is lost with the first status that is not the last: on a quick line nothing would
+    /// be left to miss a moment later.
+    is_fragile: bool,
     /// Silence after which the connection is given up.
     patience: Duration,
     commands: u32,
 }
 
 impl<'a> Client<'a> {
-    async fn open(player: &'a Player, position: &'a mut Option<Position>) -> Result<Self, Lost> {
+    async fn open(
+        player: &'a Player,
+        position: &'a mut Option<Position>,
+        is_fragile: bool,
+    ) -> Result<Self, Lost> {
         let broken = Lost::Closed(0);
         let Ok(socket) = handshake(&player.stage.others, &player.at.url).await else {
             return Err(broken);
@@ -188,6 +196,7 @@ impl<'a> Client<'a> {
             player,
             position,
             socket,
+            is_fragile,
             patience: CONNECTING,
             commands: 0,
         };
@@ -313,8 +322,14 @@ impl<'a> Client<'a> {
         if let Some(position) = self.position {
             position.offset = row.offset;
         }
-        if row.order == self.player.purchase.order && row.status.is_final() {
+        if row.order != self.player.purchase.order {
+            return Ok(());
+        }
+        if row.status.is_final() {
             return Err(Lost::Final);
+        }
+        if self.is_fragile {
+            return Err(Lost::Closed(0));
         }
         Ok(())
     }
