@@ -7,7 +7,7 @@ mod rehearse;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use task::Lane;
 
@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Parked(Parked),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig(CheckConfig),
+    /// Ask the process of this configuration whether it is ready, or lives; exits with 1 if not.
+    Healthcheck(Healthcheck),
     /// Send a signed scenario to an instance and show live what comes of it.
     Play(Box<Play>),
     /// Play a sale against an instance: many shoppers, everything that Xsolla does, and what
@@ -109,6 +111,36 @@ pub(crate) struct CheckConfig {
     /// Print each value in effect with where it comes from, secrets masked.
     #[arg(long)]
     pub(crate) print_config: bool,
+    /// For which role; what another one needs may then be missing.
+    #[arg(long, value_enum, default_value = "serve")]
+    pub(crate) role: Role,
+}
+
+/// Who is to run with a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Every role in one process.
+    Serve,
+    Ingress,
+    Worker,
+    Publisher,
+    Api,
+    /// `grantline migrate`.
+    Migrate,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Healthcheck {
+    /// `ready`: it should be sent requests; `live`: it answers.
+    #[arg(value_enum, default_value = "ready")]
+    pub(crate) probe: Probe,
+}
+
+/// What is asked of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Probe {
+    Ready,
+    Live,
 }
 
 #[derive(Debug, Args)]

@@ -177,6 +177,9 @@ impl Roles {
                  role with `grantline serve`, or configure `ledger.url` and `broker.url`"
             );
         }
+        if self.ingress {
+            config.check_taking_webhooks()?;
+        }
         let listeners = Listeners::bind(self, config)?;
         let telemetry = telemetry::init(&config.telemetry, name)?;
         let addresses = listeners.addresses();

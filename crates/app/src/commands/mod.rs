@@ -5,6 +5,7 @@ mod check_config;
 mod completions;
 mod data_file;
 mod epoch;
+mod healthcheck;
 mod man;
 mod migrate;
 mod migrate_to;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Order(order) => runtime()?.block_on(order::run(&order, config)),
         Command::Parked(parked) => runtime()?.block_on(parked::run(&parked, config)),
         Command::CheckConfig(check) => check_config::run(&check, config),
+        Command::Healthcheck(health) => healthcheck::run(&health, config),
         Command::Migrate(migrate) => {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
         }
