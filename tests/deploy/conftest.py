@@ -15,7 +15,7 @@ SMALL = ROOT / "deploy/helm/small.yaml"
 SALE_NIGHT = ROOT / "deploy/helm/sale-night.yaml"
 FULL = HERE / "full.yaml"
 PROGRAM = Path(os.environ["GRANTLINE_STATIC_BINARY"])
-HELM = os.environ["HELM"]
+HELM = "helm"
 ROLES = ("ingress", "publisher", "api", "worker-grant", "worker-revoke", "worker-record")
 
 # Every way of installing that is worth a look: values files, and what is set beside them.
