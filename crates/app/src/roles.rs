@@ -194,7 +194,6 @@ impl Roles {
         let grace = self.grace(config);
 
         let admin = Admin::new(readiness.clone(), telemetry.telemetry().clone());
-        admin.start(listeners.admin, config.admin.limits.clone(), lifecycle);
         let wiring = Wiring {
             ledger: stack.ledger.clone(),
             broker: stack.broker.clone(),
@@ -214,6 +213,8 @@ impl Roles {
             let claims = Claims::connect(config.claim.clone(), &meter("claim"));
             wiring.worker(&self.worker, config, meter("worker"), claims);
         }
+        // When every role has said what it waits for: a process without checks is ready.
+        admin.start(listeners.admin, config.admin.limits.clone(), lifecycle);
         Ok(Running {
             addresses,
             grace,
