@@ -414,3 +414,13 @@ def test_a_users_rights_on_rabbitmq_are_one_roles():
 
 def test_the_same_values_give_the_same_text():
     assert template(files=(FULL,)).stdout == template(files=(FULL,)).stdout
+
+
+def test_the_readme_has_the_grace_periods_of_the_chart():
+    readme = (ROOT / "deploy/README.md").read_text()
+    told = dict(re.findall(r"^\| (\w+) \| \d+ \|.*\| (\d+) s \|$", readme, re.MULTILINE))
+    made = {
+        name.partition("-")[0].replace("worker", "workers"): str(pod_of(each)["terminationGracePeriodSeconds"])
+        for name, each in by_component(render("default"), "Deployment").items()
+    }
+    assert told == made
