@@ -34,7 +34,7 @@ SCENARIOS = {
     "workers alone": ((), ("ingress.enabled=false", "publisher.enabled=false", "api.enabled=false")),
     "named": ((FULL,), ("fullnameOverride=shop", "nameOverride=shop")),
     "one pod of each": ((), ("defaults.replicas=1",)),
-    "other ports": ((FULL,), ("ports.admin=19090", "ports.ingress=18080")),
+    "other ports": ((FULL,), ("ports.admin=19090", "ports.ingress=18080", "maintenance=null")),
 }
 
 
@@ -88,7 +88,9 @@ def environment_of(workload):
     variables = container_of(workload)["env"]
     names = [variable["name"] for variable in variables]
     assert len(names) == len(set(names)), f"a variable is there twice: {names}"
-    return {variable["name"]: variable["value"] for variable in variables}
+    ours = {each["name"]: each["value"] for each in variables if each["name"].startswith("GRANTLINE__")}
+    assert set(names) - set(ours) == {"K8S_POD", "OTEL_RESOURCE_ATTRIBUTES"}
+    return ours
 
 
 def secrets_of(workload):

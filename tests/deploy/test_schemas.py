@@ -91,6 +91,20 @@ def test_helm_finds_nothing_to_say(files):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("scenario", ["default", "full", "maintenance"])
+def test_what_an_installation_says_can_be_said(scenario):
+    """`helm template` passes over NOTES.txt."""
+    files, sets = SCENARIOS[scenario]
+    more = [f"--values={file}" for file in files] + [f"--set={text}" for text in sets]
+    install = [HELM, "install", "grantline", str(CHART), "--namespace", "shop", "--dry-run=client"]
+    done = subprocess.run([*install, *more], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    notes = done.stdout.partition("\nNOTES:\n")[2]
+    assert "How long a pod may take to leave" in notes
+    assert ("NO PROJECT IS CONFIGURED" in notes) == (scenario == "default")
+    assert ("MAINTENANCE" in notes) == (scenario == "maintenance")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

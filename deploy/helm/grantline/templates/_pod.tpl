@@ -30,6 +30,12 @@ env:
   - name: {{ $name }}
     value: {{ $value | quote }}
   {{- end }}
+  # Whose traces they are; a pod's metrics have it from the scrape.
+  - name: K8S_POD
+    valueFrom:
+      fieldRef: { fieldPath: metadata.name }
+  - name: OTEL_RESOURCE_ATTRIBUTES
+    value: k8s.namespace.name={{ .root.Release.Namespace }},k8s.pod.name=$(K8S_POD)
   {{- with .settings.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

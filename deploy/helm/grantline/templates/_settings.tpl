@@ -163,10 +163,10 @@ path, secret, key, remote.
 {{- include "grantline.flattenSecrets" (dict "prefix" "GRANTLINE" "path" "" "tree" (include "grantline.secretTree" . | fromJson) "into" $into) -}}
 {{- $role := include "grantline.role" .component -}}
 {{- if ne $role "migrate" -}}
-{{- $_ := set $into.env "GRANTLINE__ADMIN__LISTEN" (printf "0.0.0.0:%v" $values.ports.admin) -}}
+{{- $_ := set $into.env "GRANTLINE__ADMIN__LISTEN" (printf "%s:%v" $values.listenAddress $values.ports.admin) -}}
 {{- end -}}
 {{- with get $values.ports $role -}}
-{{- $_ := set $into.env (printf "GRANTLINE__%s__LISTEN" (upper $role)) (printf "0.0.0.0:%v" .) -}}
+{{- $_ := set $into.env (printf "GRANTLINE__%s__LISTEN" (upper $role)) (printf "%s:%v" $values.listenAddress .) -}}
 {{- end -}}
 {{- toJson $into -}}
 {{- end -}}
