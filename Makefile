@@ -18,7 +18,7 @@ coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 
-.PHONY: c++ help static verify-static linked-static image verify-deploy run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages deploy-packages
+.PHONY: c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,8 @@ linked-static:
 	@cd "$${CARGO_TARGET_DIR:-target}/debug" && install -D grantline static/grantline
 	@cargo build --locked --package grantline --bin grantline
 
+.PHONY: image verify-deploy deploy-packages
+
 image: static ## Build the image of the release, with nothing in it but the program; says where it is
 	@deploy/stack/install.sh buildah
 	@cd "$${CARGO_TARGET_DIR:-target}/release/static" && "$(CURDIR)/deploy/image/build.sh" grantline "$$PWD/image.tar"
@@ -61,6 +63,8 @@ deploy_tests = PATH="$(CURDIR)/$(deploy)/bin:$$PATH" \
 
 verify-deploy: rust deploy-packages linked-static ## Hold chart, image and compose file against schemas and the program
 	@deploy/stack/with.sh $(SHELL) $(.SHELLFLAGS) '$(deploy_tests)'
+
+test: deploy-packages
 
 stack-up: ## Start a private RabbitMQ, Redis and PostgreSQL; URLs in .stack/env
 	@deploy/stack/up.sh
@@ -78,7 +82,7 @@ lint: rust c++ ## Check formatting, Rust (clippy, rustdoc) and shell scripts; wa
 	@deploy/stack/install.sh shellcheck
 	shellcheck $(scripts)
 
-test: rust js-packages py-packages deploy-packages linked-static ## Run every test against real servers, started if no URLs are given
+test: rust js-packages py-packages linked-static ## Run every test against real servers, started if no URLs are given
 	@cargo build --workspace --bins --locked
 	@deploy/stack/with.sh $(SHELL) $(.SHELLFLAGS) 'cargo test --workspace --locked; $(deploy_tests)'
 

@@ -81,10 +81,10 @@ def test_what_is_told_inline_is_yaml(compose):
     (source,) = told["grafana-datasources"]["datasources"]
     (address,) = [word for word in compose["services"]["prometheus"]["command"] if "listen-address" in word]
     assert source["url"].rpartition(":")[2] == address.rpartition(":")[2]
-    collector = told["collector"]
-    for pipeline in collector["service"]["pipelines"].values():
-        assert set(pipeline["receivers"]) <= set(collector["receivers"])
-        assert set(pipeline["exporters"]) <= set(collector["exporters"])
+    collector = yaml.safe_load((FILE.parent / "otel/collector.yaml").read_text())
+    for name, pipeline in told["collector"]["service"]["pipelines"].items():
+        assert name in collector["service"]["pipelines"], "nothing would be laid over"
+        assert set(pipeline["exporters"]) <= set(told["collector"]["exporters"])
     endpoint = collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"]
     told_to = compose["services"]["grantline"]["environment"]["GRANTLINE__TELEMETRY__OTLP_ENDPOINT"]
     assert told_to == f"http://collector:{endpoint.rpartition(':')[2]}"

@@ -61,8 +61,6 @@ pub(crate) enum Command {
     Parked(Parked),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig(CheckConfig),
-    /// Ask the process of this configuration whether it is ready, or lives; exits with 1 if not.
-    Healthcheck(Healthcheck),
     /// Send a signed scenario to an instance and show live what comes of it.
     Play(Box<Play>),
     /// Play a sale against an instance: many shoppers, everything that Xsolla does, and what
@@ -70,6 +68,8 @@ pub(crate) enum Command {
     Rehearse(Box<Rehearse>),
     /// Print the Authorization header of a webhook body, for sending it with curl.
     Sign(Sign),
+    /// Ask the process of this configuration whether it is ready, or lives; exits with 1 if not.
+    Healthcheck(Healthcheck),
     /// Print what completes the command line in a shell.
     Completions(Completions),
     /// Print the manual page, or write a page for each command.

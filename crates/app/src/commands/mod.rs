@@ -34,12 +34,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = cli.config.as_deref();
     match cli.command {
         Command::Sign(sign) => sign::run(&sign),
+        Command::Healthcheck(health) => healthcheck::run(&health, config),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => man::run(&man),
         Command::Order(order) => runtime()?.block_on(order::run(&order, config)),
         Command::Parked(parked) => runtime()?.block_on(parked::run(&parked, config)),
         Command::CheckConfig(check) => check_config::run(&check, config),
-        Command::Healthcheck(health) => healthcheck::run(&health, config),
         Command::Migrate(migrate) => {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
         }
