@@ -18,7 +18,7 @@ coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 
-.PHONY: c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages
+.PHONY: ahead c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ verify-static: static ## See it serve, and find names, where nothing else is ins
 linked-static:
 	@cargo rustc --locked --package grantline --bin grantline $(crt_static)
 	@cd "$${CARGO_TARGET_DIR:-target}/debug" && install -D grantline static/grantline
+	@cargo build --locked --package grantline --bin grantline
+
+# The next version's task format and schema, for the tests of a roll-out.
+ahead:
+	@cargo build --locked --package grantline --bin grantline --features ahead
+	@cd "$${CARGO_TARGET_DIR:-target}/debug" && install -D grantline ahead/grantline
 	@cargo build --locked --package grantline --bin grantline
 
 .PHONY: image verify-deploy deploy-packages

@@ -64,7 +64,15 @@ pub struct Task {
 }
 
 const FORMAT: &str = "grantline-format";
-pub(crate) const VERSION: &str = "1";
+/// The format that is written.
+pub(crate) const VERSION: &str = if cfg!(feature = "ahead") { "2" } else { "1" };
+/// The formats that are read: a version that raises the one it writes goes on to read the one
+/// before, because tasks outlive deploys.
+const READ: &[&str] = if cfg!(feature = "ahead") {
+    &["1", "2"]
+} else {
+    &["1"]
+};
 /// Of an unknown format, so many characters are told.
 const FORMAT_MAX_CHARS: usize = 32;
 const PROJECT: &str = "grantline-project";
@@ -117,7 +125,7 @@ impl Task {
     /// know.
     pub fn from_parts(headers: &Headers, body: Bytes) -> Result<Self, HeaderError> {
         let format: String = headers.required(FORMAT)?;
-        if format != VERSION {
+        if !READ.contains(&format.as_str()) {
             return Err(HeaderError::Format {
                 found: format.chars().take(FORMAT_MAX_CHARS).collect(),
             });
