@@ -146,7 +146,10 @@ mod tests {
     #[test]
     fn spans_are_named_after_what_they_are_about() {
         for lane in Lane::ALL {
-            assert_eq!(publish_span(lane), format!("publish {}:{lane}", names::TASKS));
+            assert_eq!(
+                publish_span(lane),
+                format!("publish {}:{lane}", names::TASKS)
+            );
             assert_eq!(consume_span(lane), format!("consume {}", names::work(lane)));
         }
         assert_eq!(HINTS_SPAN, format!("publish {}", names::HINTS));

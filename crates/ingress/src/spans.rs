@@ -34,10 +34,7 @@ pub(crate) fn answered(
             .set("request.id", report.request.clone())
             .set("grantline.verdict", verdict)
             .set_some("order.id", report.order.map(OrderId::get))
-            .set_some(
-                "transaction.id",
-                report.transaction.map(TransactionId::get),
-            );
+            .set_some("transaction.id", report.transaction.map(TransactionId::get));
         let kind = report.kind.as_ref().map(Kind::as_str);
         told.set_some("notice.kind", kind.map(ToOwned::to_owned));
     });

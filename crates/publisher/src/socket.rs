@@ -218,7 +218,9 @@ impl Socket {
             self.act().await?;
             // A row that the client has read before is not pushed again.
             if self.given.pushes > pushed {
-                let of_row = news.pushes.extract_if(.., |(offset, _)| *offset == row.offset);
+                let of_row = news
+                    .pushes
+                    .extract_if(.., |(offset, _)| *offset == row.offset);
                 of_row.for_each(|(_, push)| push.written());
             }
         }

@@ -147,7 +147,10 @@ mod tests {
         hints.traces.put(0, TRACEPARENT.to_owned());
         let read = Hints::from_bytes(&hints.to_bytes()).unwrap();
         assert_eq!(read, hints);
-        assert_eq!((read.traces.of(0), read.traces.of(1)), (Some(TRACEPARENT), None));
+        assert_eq!(
+            (read.traces.of(0), read.traces.of(1)),
+            (Some(TRACEPARENT), None)
+        );
     }
 
     #[test]

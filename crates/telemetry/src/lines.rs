@@ -42,7 +42,10 @@ where
             Format::Text => writeln!(writer, "{} trace_id={trace}", line.trim_end_matches('\n')),
             Format::Json => {
                 let rest = line.strip_prefix('{').unwrap_or(&line);
-                write!(writer, r#"{{"trace_id":"{trace}","span_id":"{span}",{rest}"#)
+                write!(
+                    writer,
+                    r#"{{"trace_id":"{trace}","span_id":"{span}",{rest}"#
+                )
             }
         }
     }

@@ -60,7 +60,8 @@ impl Fields<'_> {
         if field.name() == MESSAGE {
             self.0.set_body(value.into());
         } else {
-            self.0.add_attribute(Key::from_static_str(field.name()), value);
+            self.0
+                .add_attribute(Key::from_static_str(field.name()), value);
         }
     }
 }

@@ -129,7 +129,13 @@ impl Place {
     pub(crate) fn root(sampled: bool, trace: TraceId) -> Self {
         let span = RandomIdGenerator::default().new_span_id();
         let flags = TraceFlags::default().with_sampled(sampled);
-        Self(SpanContext::new(trace, span, flags, false, TraceState::default()))
+        Self(SpanContext::new(
+            trace,
+            span,
+            flags,
+            false,
+            TraceState::default(),
+        ))
     }
 
     pub(crate) fn sampled(self, sampled: bool) -> Self {
@@ -144,7 +150,13 @@ impl Place {
     fn moved(&self, span: SpanId, sampled: bool) -> Self {
         let flags = self.0.trace_flags().with_sampled(sampled);
         let state = self.0.trace_state().clone();
-        Self(SpanContext::new(self.0.trace_id(), span, flags, false, state))
+        Self(SpanContext::new(
+            self.0.trace_id(),
+            span,
+            flags,
+            false,
+            state,
+        ))
     }
 
     pub(crate) fn as_context(&self) -> Context {

@@ -50,7 +50,9 @@ impl Teller {
     pub(crate) fn place_below(&self, parent: Option<&Place>) -> Place {
         match parent {
             Some(parent) => {
-                let sampled = self.sampling.takes(Some(parent), parent.span_context().trace_id());
+                let sampled = self
+                    .sampling
+                    .takes(Some(parent), parent.span_context().trace_id());
                 parent.below().sampled(sampled)
             }
             None => {

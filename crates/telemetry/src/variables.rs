@@ -126,7 +126,9 @@ impl<'a> Variables<'a> {
         let sampler = self.get("OTEL_TRACES_SAMPLER");
         if let (None, Some(sampler)) = (config.trace_ratio, sampler) {
             if !known.contains(&sampler.as_str()) {
-                said.push(format!("OTEL_TRACES_SAMPLER is `{sampler}`, which is unknown"));
+                said.push(format!(
+                    "OTEL_TRACES_SAMPLER is `{sampler}`, which is unknown"
+                ));
             } else if sampler.contains("ratio")
                 && self.ratio().is_none()
                 && self.get("OTEL_TRACES_SAMPLER_ARG").is_some()
@@ -141,7 +143,9 @@ impl<'a> Variables<'a> {
         let all = ["OTEL_EXPORTER_OTLP_PROTOCOL".to_owned()];
         for name in all.into_iter().chain(protocols) {
             if let Some(protocol) = self.get(&name).filter(|it| it != "http/protobuf") {
-                said.push(format!("{name} is `{protocol}`; only http/protobuf is spoken"));
+                said.push(format!(
+                    "{name} is `{protocol}`; only http/protobuf is spoken"
+                ));
             }
         }
         said
@@ -178,7 +182,11 @@ mod tests {
         assert_eq!(endpoints(&[], &nothing), [None, None, None]);
         assert_eq!(
             endpoints(&[all, one], &nothing),
-            some(["http://c:4318/v1/traces", "http://c:4318/v1/metrics", "https://l:1/x"])
+            some([
+                "http://c:4318/v1/traces",
+                "http://c:4318/v1/metrics",
+                "https://l:1/x"
+            ])
         );
         let configured = Config {
             otlp_endpoint: Some("http://a:1".to_owned()),
@@ -186,7 +194,11 @@ mod tests {
         };
         assert_eq!(
             endpoints(&[all, one], &configured),
-            some(["http://a:1/v1/traces", "http://a:1/v1/metrics", "http://a:1/v1/logs"])
+            some([
+                "http://a:1/v1/traces",
+                "http://a:1/v1/metrics",
+                "http://a:1/v1/logs"
+            ])
         );
     }
 
@@ -223,13 +235,22 @@ mod tests {
             "true TraceIdRatioBased(0.2)"
         );
         assert_eq!(sampling(&by("always_on"), None), "false AlwaysOn");
-        assert_eq!(sampling(&by("parentbased_always_off"), None), "true AlwaysOff");
-        assert_eq!(sampling(&by("traceidratio"), None), "false TraceIdRatioBased(0.5)");
+        assert_eq!(
+            sampling(&by("parentbased_always_off"), None),
+            "true AlwaysOff"
+        );
+        assert_eq!(
+            sampling(&by("traceidratio"), None),
+            "false TraceIdRatioBased(0.5)"
+        );
         assert_eq!(
             sampling(&by("parentbased_traceidratio"), None),
             "true TraceIdRatioBased(0.5)"
         );
-        assert_eq!(sampling(&by("jaeger_remote"), None), "true TraceIdRatioBased(0.05)");
+        assert_eq!(
+            sampling(&by("jaeger_remote"), None),
+            "true TraceIdRatioBased(0.05)"
+        );
     }
 
     #[test]

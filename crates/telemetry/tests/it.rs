@@ -14,7 +14,10 @@ fn an_empty_section_is_the_default_and_an_unknown_key_is_refused() {
         (config.level.as_str(), config.format),
         ("info", Format::Text)
     );
-    assert_eq!((config.trace_ratio, config.otlp_endpoint.clone()), (None, None));
+    assert_eq!(
+        (config.trace_ratio, config.otlp_endpoint.clone()),
+        (None, None)
+    );
     config.check().unwrap();
     assert!(read(r#"{"levle": "info"}"#).is_err());
 }

@@ -100,7 +100,12 @@ async fn what_is_told_reaches_the_collector_at_the_latest_when_the_process_ends(
         panic!("nobody is told");
     });
     let failed = Span::below(Place::of(&context("00")));
-    failed.end(SpanKind::Consumer, "demo.failed", Some("demo_fault"), |_| {});
+    failed.end(
+        SpanKind::Consumer,
+        "demo.failed",
+        Some("demo_fault"),
+        |_| {},
+    );
     let root = Span::begin();
     assert!(!root.place().expect("traces are set up").is_sampled());
     root.end(SpanKind::Internal, "demo.root", None, |_| {});

@@ -14,12 +14,7 @@ use tokio::time::Instant;
 use crate::batch::{Batch, Effect, Held};
 use crate::lane::Lane;
 use crate::report::report;
-use crate::spans::Trails;
-
-/// What a span is an error of, where the ledger is away.
-const UNAVAILABLE: &str = "ledger_unavailable";
-/// The same where the ledger does not accept a notice.
-const REJECTED: &str = "ledger_rejected";
+use crate::spans::{REJECTED, Trails, UNAVAILABLE};
 
 impl Lane {
     /// Brings every held delivery to an end: booked, or moved to a retry or parking queue,
@@ -91,12 +86,7 @@ impl Lane {
         }
     }
 
-    async fn book(
-        &self,
-        entries: &Arc<[Entry]>,
-        batch: &mut Batch<Delivery>,
-        trails: &mut Trails,
-    ) {
+    async fn book(&self, entries: &Arc<[Entry]>, batch: &mut Batch<Delivery>, trails: &mut Trails) {
         let (began, began_at) = (Instant::now(), telemetry::now());
         let system = self.ledger.system();
         let at = task::now();
@@ -129,13 +119,7 @@ impl Lane {
     }
 
     /// Whether the broker has taken the delivery to be tried later.
-    async fn retry(
-        &self,
-        delivery: &Delivery,
-        tier: Tier,
-        error: &str,
-        trails: &Trails,
-    ) -> bool {
+    async fn retry(&self, delivery: &Delivery, tier: Tier, error: &str, trails: &Trails) -> bool {
         let moved = self.consumer.retry(delivery, tier).await;
         let (order, transaction) = ids(delivery);
         match &moved {
@@ -188,7 +172,8 @@ fn ids(delivery: &Delivery) -> (Option<i64>, Option<i64>) {
     let task = delivery.task.as_ref().ok();
     (
         task.and_then(|task| task.order).map(OrderId::get),
-        task.and_then(|task| task.transaction).map(TransactionId::get),
+        task.and_then(|task| task.transaction)
+            .map(TransactionId::get),
     )
 }
 

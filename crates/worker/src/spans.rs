@@ -140,7 +140,9 @@ impl Trails {
         }
     }
 
-    /// A batch is not committed, or nobody knows whether it is: an error of each notice.
+    /// A batch is not committed, or nobody knows whether it is: an error of each notice. But
+    /// of a batch that is not accepted nobody knows yet whose error it is, and its halves are
+    /// tried next.
     pub(crate) fn not_booked(
         &mut self,
         system: &'static str,
@@ -152,11 +154,14 @@ impl Trails {
             return;
         }
         let ended = now();
+        let is_split = fault == REJECTED && entries.len() > 1;
+        let fault = Some(fault).filter(|_| !is_split);
         for entry in entries {
             if let Some(trail) = self.trail(entry) {
                 let span = Span::known(trail.place.below(), Some(trail.place.clone()), began);
-                span.end_at(ended, SpanKind::Client, BOOK_SPAN, Some(fault), |told| {
+                span.end_at(ended, SpanKind::Client, BOOK_SPAN, fault, |told| {
                     tell_booking(told, system, entry, entries.len());
+                    told.set_some("grantline.outcome", is_split.then_some("split"));
                 });
             }
         }
@@ -176,9 +181,8 @@ impl Trails {
                 continue;
             };
             let rows = hints.rows.iter().enumerate();
-            let of_order = rows.filter(|(_, row)| {
-                row.order == order && row.project == entry.project
-            });
+            let of_order =
+                rows.filter(|(_, row)| row.order == order && row.project == entry.project);
             let of_order: Vec<usize> = of_order.map(|(row, _)| row).collect();
             if of_order.is_empty() || hints.traces.of(of_order[0]).is_some() {
                 continue;
@@ -262,6 +266,11 @@ impl Trails {
         self.trails.iter_mut().find(|it| it.place.is_in(trace))
     }
 }
+
+/// What a span is an error of, where the ledger is away.
+pub(crate) const UNAVAILABLE: &str = "ledger_unavailable";
+/// The same where the ledger does not accept a notice.
+pub(crate) const REJECTED: &str = "ledger_rejected";
 
 /// The name of a span in which a batch is booked.
 const BOOK_SPAN: &str = "book notices";

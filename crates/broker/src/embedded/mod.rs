@@ -180,11 +180,7 @@ impl Broker {
 }
 
 impl Shared {
-    async fn publish(
-        self: &Arc<Self>,
-        task: &Task,
-        headers: &Headers,
-    ) -> Result<(), PublishError> {
+    async fn publish(self: &Arc<Self>, task: &Task, headers: &Headers) -> Result<(), PublishError> {
         if self.stop.is_cancelled() {
             return Err(Fault::from(WriteError::Closed).into());
         }
