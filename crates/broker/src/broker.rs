@@ -58,8 +58,8 @@ impl Broker {
     /// Dropping the future changes nothing for a message that was handed over: it is sent
     /// once, or not at all.
     ///
-    /// Where traces are set up, the message carries the place of this publish in place of
-    /// the task's own, which it is below.
+    /// Where traces are set up, the message carries the place of this publish, which is below
+    /// the current place or else the task's own.
     ///
     /// # Errors
     /// When there was no confirm. The message may be on the queue all the same.

@@ -45,7 +45,7 @@ pub(crate) struct Publishing {
 
 impl Publishing {
     pub(crate) fn begin(task: &Task) -> Self {
-        let span = Span::below(place_of(task).or_else(Place::current));
+        let span = Span::below(Place::current().or_else(|| place_of(task)));
         let here = span.place().map(|place| {
             let context = place.context();
             TraceContext {

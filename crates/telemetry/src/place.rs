@@ -55,10 +55,8 @@ impl Place {
         if trace == TraceId::INVALID {
             return None;
         }
-        let (of_digest, rest) = digest.split_first_chunk::<8>()?;
-        debug_assert_eq!(rest.len(), 24, "a digest has 32 bytes");
-        let [.., a, b, c, d, e, f, g, h] = trace.to_bytes();
-        let span = u64::from_be_bytes([a, b, c, d, e, f, g, h]) ^ u64::from_be_bytes(*of_digest);
+        let of_trace = u64::from_be_bytes(*trace.to_bytes().last_chunk()?);
+        let span = of_trace ^ u64::from_be_bytes(*digest.first_chunk()?);
         // Zero is no id.
         let span = SpanId::from_bytes(span.max(1).to_be_bytes());
         let flags = TraceFlags::default();

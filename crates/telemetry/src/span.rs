@@ -13,7 +13,8 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 pub use opentelemetry::trace::SpanKind;
 
-use crate::{Place, teller};
+use crate::Place;
+use crate::teller::{self, Teller};
 
 /// What a span is an error of: a word out of a few, the value of `error.type`.
 pub type Fault<'a> = Option<&'a str>;
@@ -129,7 +130,7 @@ impl Span {
 
     fn is_told(&self, failed: bool) -> bool {
         let wanted = |place: &Place| place.is_sampled() || failed;
-        self.place.as_ref().is_some_and(wanted) && teller::with(|it| it.tells()).unwrap_or(false)
+        self.place.as_ref().is_some_and(wanted) && tells()
     }
 }
 
@@ -180,5 +181,5 @@ pub fn now() -> SystemTime {
 /// worth asking for.
 #[must_use]
 pub fn tells() -> bool {
-    teller::with(|teller| teller.tells()).unwrap_or(false)
+    teller::with(Teller::tells).unwrap_or(false)
 }

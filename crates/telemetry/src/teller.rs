@@ -48,18 +48,13 @@ pub(crate) struct Teller {
 
 impl Teller {
     pub(crate) fn place_below(&self, parent: Option<&Place>) -> Place {
-        match parent {
-            Some(parent) => {
-                let sampled = self
-                    .sampling
-                    .takes(Some(parent), parent.span_context().trace_id());
-                parent.below().sampled(sampled)
-            }
-            None => {
-                let trace = RandomIdGenerator::default().new_trace_id();
-                Place::root(self.sampling.takes(None, trace), trace)
-            }
+        if let Some(parent) = parent {
+            let trace = parent.span_context().trace_id();
+            let sampled = self.sampling.takes(Some(parent), trace);
+            return parent.below().sampled(sampled);
         }
+        let trace = RandomIdGenerator::default().new_trace_id();
+        Place::root(self.sampling.takes(None, trace), trace)
     }
 
     pub(crate) const fn tells(&self) -> bool {

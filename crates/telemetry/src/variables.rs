@@ -148,6 +148,10 @@ impl<'a> Variables<'a> {
                 ));
             }
         }
+        if self.get("OTEL_EXPORTER_OTLP_CERTIFICATE").is_some() {
+            let said_of_it = "OTEL_EXPORTER_OTLP_CERTIFICATE is set; name it in SSL_CERT_FILE";
+            said.push(said_of_it.to_owned());
+        }
         said
     }
 }
@@ -261,6 +265,8 @@ mod tests {
         assert!(said(&[("OTEL_TRACES_SAMPLER", "traceidratio")]).is_empty());
         assert_eq!(said(&[("OTEL_TRACES_SAMPLER", "jaeger_remote")]).len(), 1);
         assert_eq!(said(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).len(), 1);
+        let certificate = [("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem")];
+        assert_eq!(said(&certificate).len(), 1);
         let ratio = [
             ("OTEL_TRACES_SAMPLER", "traceidratio"),
             ("OTEL_TRACES_SAMPLER_ARG", "2"),

@@ -19,9 +19,9 @@ use crate::batch::Held;
 /// The notices of one batch that have a place in a trace.
 pub(crate) struct Trails {
     lane: Lane,
-    trails: Vec<Trail>,
-    /// Whether more is to be told than how notices fail.
-    any_sampled: bool,
+    notices: Vec<Trail>,
+    /// Whether there is somebody to tell.
+    any_told: bool,
     began: SystemTime,
 }
 
@@ -33,6 +33,19 @@ struct Trail {
     place: Place,
     ending: Option<Ending>,
     outcome: Option<(&'static str, Option<&'static str>)>,
+}
+
+impl Trail {
+    fn is_sampled(&self) -> bool {
+        self.place.is_sampled()
+    }
+
+    /// Which of these it is.
+    fn entry(&self, entries: &[Entry]) -> Option<usize> {
+        let id = self.place.trace_id();
+        let trace = |entry: &Entry| Some(entry.notice.as_ref()?.trace_id.as_deref()? == id);
+        entries.iter().position(|entry| trace(entry) == Some(true))
+    }
 }
 
 /// How it left the worker.
@@ -56,11 +69,11 @@ impl Trails {
                 outcome: None,
             })
         };
-        let trails: Vec<_> = held.iter().filter_map(trail).collect();
+        let notices: Vec<_> = held.iter().filter_map(trail).collect();
         Self {
             lane,
-            any_sampled: telemetry::tells() && trails.iter().any(|it| it.place.is_sampled()),
-            trails,
+            any_told: telemetry::tells(),
+            notices,
             began: now(),
         }
     }
@@ -68,38 +81,33 @@ impl Trails {
     /// Where the notice of an entry is.
     pub(crate) fn place(&self, entry: &Entry) -> Option<&Place> {
         let trace = entry.notice.as_ref()?.trace_id.as_ref()?;
-        let places = self.trails.iter().map(|trail| &trail.place);
-        places.into_iter().find(|place| place.is_in(trace))
+        let mut places = self.notices.iter().map(|trail| &trail.place);
+        places.find(|place| place.is_in(trace))
     }
 
     pub(crate) fn place_of(&self, delivery: &Delivery) -> Option<&Place> {
-        let found = self.trails.iter().find(|trail| trail.tag == delivery.tag);
+        let found = self.notices.iter().find(|trail| trail.tag == delivery.tag);
         found.map(|trail| &trail.place)
     }
 
-    /// Redis was asked. `claimed` is in the order of the batch.
+    /// Redis was asked. `claimed` is in the order of `held`.
     pub(crate) fn claimed(&self, began: SystemTime, held: &[Tag], claimed: &[Claimed]) {
-        if !self.any_sampled {
-            return;
-        }
         let ended = now();
-        for (tag, claimed) in held.iter().zip(claimed) {
-            let Some(trail) = self.trails.iter().find(|trail| trail.tag == *tag) else {
-                continue;
+        for trail in self.sampled() {
+            let index = held.iter().position(|tag| *tag == trail.tag);
+            let said = match index.and_then(|index| claimed.get(index)) {
+                Some(Claimed::Mine) => "mine",
+                Some(Claimed::Busy) => "busy",
+                Some(Claimed::Done) => "done",
+                None => continue,
             };
-            let said = match claimed {
-                Claimed::Mine => "mine",
-                Claimed::Busy => "busy",
-                Claimed::Done => "done",
-            };
-            let describe = |told: &mut Told| {
+            let span = Span::known(trail.place.below(), Some(trail.place.clone()), began);
+            span.end_at(ended, SpanKind::Client, "claim", None, |told| {
                 told.set("db.system.name", "redis")
                     .set("db.operation.name", "SET")
                     .set("grantline.claim", said);
                 tell_batch(told, held.len());
-            };
-            let span = Span::known(trail.place.below(), Some(trail.place.clone()), began);
-            span.end_at(ended, SpanKind::Client, "claim", None, describe);
+            });
         }
     }
 
@@ -113,18 +121,22 @@ impl Trails {
     ) {
         let ended = now();
         for (entry, verdict) in entries.iter().zip(verdicts) {
-            let parked = matches!(verdict.outcome, Outcome::Parked(_)) && !verdict.repeat;
-            if !self.any_sampled && !parked {
-                continue;
+            if matches!(verdict.outcome, Outcome::Parked(_))
+                && let Some(trail) = self.trail(entry)
+            {
+                trail.outcome = Some(verdict.outcome.as_words());
             }
-            let Some(trail) = self.trail(entry) else {
+        }
+        if !self.any_told {
+            return;
+        }
+        for trail in self.notices.iter_mut().filter(|trail| trail.is_sampled()) {
+            let Some(index) = trail.entry(entries) else {
                 continue;
             };
+            let (entry, verdict) = (&entries[index], &verdicts[index]);
             let (outcome, reason) = verdict.outcome.as_words();
             trail.outcome = Some((outcome, reason));
-            if !trail.place.is_sampled() {
-                continue;
-            }
             let place = match &entry.notice {
                 // The ledger keeps what is needed to find this one again.
                 Some(notice) if !verdict.repeat => trail.place.booking(notice.message.as_bytes()),
@@ -150,7 +162,7 @@ impl Trails {
         entries: &[Entry],
         fault: &'static str,
     ) {
-        if !telemetry::tells() {
+        if !self.any_told {
             return;
         }
         let ended = now();
@@ -171,30 +183,29 @@ impl Trails {
     /// their way.
     pub(crate) fn hint(&self, hints: &mut Hints, entries: &[Entry]) -> Vec<(Span, OrderId)> {
         let mut spans = Vec::new();
-        if !self.any_sampled {
-            return spans;
-        }
-        for entry in entries {
-            let order = entry.assertion.order();
-            let place = self.place(entry).filter(|place| place.is_sampled());
-            let (Some(order), Some(place)) = (order, place) else {
+        for trail in self.sampled() {
+            let entry = trail.entry(entries).map(|index| &entries[index]);
+            let Some((entry, order)) = entry.and_then(|it| Some((it, it.assertion.order()?)))
+            else {
                 continue;
             };
             let rows = hints.rows.iter().enumerate();
             let of_order =
-                rows.filter(|(_, row)| row.order == order && row.project == entry.project);
+                rows.filter(|(_, row)| (row.project, row.order) == (entry.project, order));
             let of_order: Vec<usize> = of_order.map(|(row, _)| row).collect();
-            if of_order.is_empty() || hints.traces.of(of_order[0]).is_some() {
+            // The first notice of an order in the batch speaks for its rows.
+            if of_order
+                .first()
+                .is_none_or(|row| hints.traces.of(*row).is_some())
+            {
                 continue;
             }
-            let span = Span::known(place.below(), Some(place.clone()), now());
-            if let Some(place) = span.place() {
-                let traceparent = place.context().traceparent;
-                for row in of_order {
-                    hints.traces.put(row, traceparent.clone());
-                }
+            let place = trail.place.below();
+            let traceparent = place.context().traceparent;
+            for row in of_order {
+                hints.traces.put(row, traceparent.clone());
             }
-            spans.push((span, order));
+            spans.push((Span::known(place, Some(trail.place.clone()), now()), order));
         }
         spans
     }
@@ -206,16 +217,14 @@ impl Trails {
         fault: Option<&'static str>,
         tier: Option<Tier>,
     ) {
-        if !self.any_sampled && (fault.is_none() || !telemetry::tells()) {
-            let parked = self.trails.iter().any(|trail| trail.outcome.is_some());
-            if !parked {
-                return;
-            }
+        if !self.any_told {
+            return;
         }
         let at = now();
-        for delivery in deliveries {
-            let found = |trail: &&mut Trail| trail.tag == delivery.tag;
-            if let Some(trail) = self.trails.iter_mut().find(found) {
+        for trail in &mut self.notices {
+            let is_told = trail.is_sampled() || fault.is_some() || parked(trail.outcome).is_some();
+            let found = |delivery: &&Delivery| delivery.tag == trail.tag;
+            if is_told && let Some(delivery) = deliveries.iter().find(found) {
                 trail.ending = Some(Ending {
                     at,
                     delivery: delivery.clone(),
@@ -228,15 +237,12 @@ impl Trails {
 
     /// Tells how each notice ended, with a link to the booking that its order began with.
     pub(crate) async fn tell(self, broker: &Broker, ledger: &Ledger) {
-        let mut ended: Vec<_> = self
-            .trails
+        let ended: Vec<_> = self
+            .notices
             .into_iter()
             .filter_map(|trail| Some((trail.ending?, trail.place, trail.parent, trail.outcome)))
             .collect();
-        ended.retain(|(ending, place, _, outcome)| {
-            place.is_sampled() || ending.fault.is_some() || parked(*outcome).is_some()
-        });
-        if ended.is_empty() || !telemetry::tells() {
+        if ended.is_empty() {
             return;
         }
         let endings: Vec<_> = ended.iter().map(|(ending, ..)| ending).collect();
@@ -261,9 +267,19 @@ impl Trails {
         }
     }
 
+    /// Those of which every step is told.
+    fn sampled(&self) -> impl Iterator<Item = &Trail> {
+        let any = if self.any_told {
+            &self.notices[..]
+        } else {
+            &[]
+        };
+        any.iter().filter(|trail| trail.is_sampled())
+    }
+
     fn trail(&mut self, entry: &Entry) -> Option<&mut Trail> {
         let trace = entry.notice.as_ref()?.trace_id.as_ref()?;
-        self.trails.iter_mut().find(|it| it.place.is_in(trace))
+        self.notices.iter_mut().find(|it| it.place.is_in(trace))
     }
 }
 

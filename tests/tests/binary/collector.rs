@@ -126,6 +126,9 @@ pub(crate) fn text(value: &AnyValue) -> Option<String> {
         Value::IntValue(number) => Some(number.to_string()),
         Value::BoolValue(is) => Some(is.to_string()),
         Value::DoubleValue(number) => Some(number.to_string()),
-        other => Some(format!("{other:?}")),
+        other @ (Value::ArrayValue(_)
+        | Value::KvlistValue(_)
+        | Value::BytesValue(_)
+        | Value::StringValueStrindex(_)) => Some(format!("{other:?}")),
     }
 }
