@@ -18,6 +18,7 @@ mod metrics;
 mod moving;
 mod names;
 mod rabbitmq;
+mod spans;
 mod state;
 
 pub use broker::{Broker, Consumer, HintReceiver};
@@ -26,4 +27,5 @@ pub use delivery::{Delivery, Depth, HintEvent, Tag, Tier, Unreadable};
 pub use error::PublishError;
 pub use moving::{Carried, Destination, MoveError};
 pub use rabbitmq::{Fault, Topology, TopologyError};
+pub use spans::{HINTS_SPAN, consume_span, place_of, tell_notice};
 pub use state::{Link, State};

@@ -7,7 +7,7 @@ use order::{
     Content, Delivery, Facts, Kind, Line, OrderId, PlayerId, ProjectId, Reference, Sku, Status,
     TransactionId,
 };
-use task::{Hint, Hints, MessageId, ParkedId};
+use task::{Hint, Hints, MessageId, ParkedId, RowTraces};
 
 use crate::{Booked, Conflict, Entry, Outcome, Verdict, decide};
 
@@ -278,7 +278,11 @@ impl Books {
         let rows = rows.collect();
         Booked {
             verdicts,
-            hints: Hints { epoch, rows },
+            hints: Hints {
+                epoch,
+                rows,
+                traces: RowTraces::default(),
+            },
         }
     }
 

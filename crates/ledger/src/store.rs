@@ -40,6 +40,9 @@ macro_rules! either {
 }
 
 mod quarantine;
+mod traces;
+
+pub use traces::FirstTrace;
 
 /// Gives the ledger in a copy of an embedded file another epoch and says which: whoever
 /// restores or copies a file does so before any role uses it.

@@ -210,11 +210,19 @@ impl Socket {
         }
     }
 
-    async fn tell(&mut self, news: News) -> Result<(), Ending> {
+    async fn tell(&mut self, mut news: News) -> Result<(), Ending> {
         for (epoch, row) in &news.rows {
+            let pushed = self.given.pushes;
             self.connection
                 .advance(epoch, std::slice::from_ref(row), now());
             self.act().await?;
+            // A row that the client has read before is not pushed again.
+            if self.given.pushes > pushed {
+                let of_row = news
+                    .pushes
+                    .extract_if(.., |(offset, _)| *offset == row.offset);
+                of_row.for_each(|(_, push)| push.written());
+            }
         }
         if let Some((epoch, top)) = &news.top {
             self.connection.top(epoch, *top, now());

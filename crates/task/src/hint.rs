@@ -25,6 +25,35 @@ pub struct Hints {
     pub epoch: String,
     /// The rows.
     pub rows: Vec<Hint>,
+    /// In which traces they came about, as far as these are told.
+    pub traces: RowTraces,
+}
+
+/// The traces of some rows, by place in the message. At most [`RowTraces::MAX`]: what is
+/// beyond is pushed all the same, and not told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowTraces(Vec<(usize, String)>);
+
+impl RowTraces {
+    /// Rows of one message whose trace travels with it.
+    pub const MAX: usize = 32;
+
+    /// Longest `traceparent` of version 00.
+    const BYTES_MAX: usize = 55;
+
+    /// Notes the `traceparent` of a row, if there is room.
+    pub fn put(&mut self, row: usize, traceparent: String) {
+        if self.0.len() < Self::MAX && traceparent.len() <= Self::BYTES_MAX {
+            self.0.push((row, traceparent));
+        }
+    }
+
+    /// The `traceparent` of a row.
+    #[must_use]
+    pub fn of(&self, row: usize) -> Option<&str> {
+        let found = self.0.iter().find(|(of, _)| *of == row);
+        found.map(|(_, traceparent)| traceparent.as_str())
+    }
 }
 
 /// Bytes that are no hints.
@@ -42,6 +71,9 @@ pub enum HintsError {
 struct Wire {
     epoch: String,
     rows: Vec<(i64, String, i64, i64, String)>,
+    /// Versions before this one neither write nor miss it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    traces: Vec<(usize, String)>,
 }
 
 impl Hints {
@@ -65,6 +97,7 @@ impl Hints {
         let wire = Wire {
             epoch: self.epoch.clone(),
             rows: self.rows.iter().map(row).collect(),
+            traces: self.traces.0.clone(),
         };
         serde_json::to_vec(&wire).expect("numbers and texts always serialise")
     }
@@ -91,9 +124,14 @@ impl Hints {
             .into_iter()
             .map(row)
             .collect::<Result<_, HintsError>>()?;
+        let mut traces = RowTraces::default();
+        for (row, traceparent) in wire.traces {
+            traces.put(row, traceparent);
+        }
         Ok(Self {
             epoch: wire.epoch,
             rows,
+            traces,
         })
     }
 }
@@ -104,7 +142,44 @@ mod tests {
 
     #[test]
     fn hints_survive_the_wire() {
-        let hints = Hints {
+        let mut hints = hints();
+        assert_eq!(Hints::from_bytes(&hints.to_bytes()).unwrap(), hints);
+        hints.traces.put(0, TRACEPARENT.to_owned());
+        let read = Hints::from_bytes(&hints.to_bytes()).unwrap();
+        assert_eq!(read, hints);
+        assert_eq!(
+            (read.traces.of(0), read.traces.of(1)),
+            (Some(TRACEPARENT), None)
+        );
+    }
+
+    #[test]
+    fn rows_whose_traces_are_not_told_look_as_they_did_before_there_were_any() {
+        let text = String::from_utf8(hints().to_bytes()).unwrap();
+        assert!(!text.contains("traces"), "{text}");
+    }
+
+    #[test]
+    fn traces_take_no_more_room_than_they_may() {
+        let mut hints = hints();
+        hints.traces.put(0, "x".repeat(56));
+        for row in 1..100 {
+            hints.traces.put(row, TRACEPARENT.to_owned());
+        }
+        let read = Hints::from_bytes(&hints.to_bytes()).unwrap();
+        assert_eq!(read.traces.of(0), None);
+        assert_eq!(read.traces.of(RowTraces::MAX), Some(TRACEPARENT));
+        assert_eq!(read.traces.of(RowTraces::MAX + 1), None);
+        let flood = vec![(7, TRACEPARENT); 99];
+        let flood = serde_json::json!({"epoch": "e", "rows": [], "traces": flood}).to_string();
+        let read = Hints::from_bytes(flood.as_bytes()).unwrap();
+        assert_eq!(read.traces.0.len(), RowTraces::MAX);
+    }
+
+    const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn hints() -> Hints {
+        Hints {
             epoch: "k3-00000001".into(),
             rows: vec![Hint {
                 project: "44056".parse().unwrap(),
@@ -113,8 +188,8 @@ mod tests {
                 order: "7".parse().unwrap(),
                 status: Status::Done,
             }],
-        };
-        assert_eq!(Hints::from_bytes(&hints.to_bytes()).unwrap(), hints);
+            traces: RowTraces::default(),
+        }
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Task {
     /// Everything but the body, as headers.
     #[must_use]
     pub fn headers(&self) -> Headers {
+        self.headers_at(self.trace.as_ref())
+    }
+
+    /// The same at another place of its trace.
+    #[must_use]
+    pub fn headers_at(&self, trace: Option<&TraceContext>) -> Headers {
         let mut headers = Headers::default();
         headers.set(FORMAT, VERSION);
         headers.set(PROJECT, &self.project);
@@ -111,7 +117,7 @@ impl Task {
         );
         headers.set(ATTEMPT, &self.attempt);
         headers.set_some(REPLAY, self.replay);
-        if let Some(trace) = &self.trace {
+        if let Some(trace) = trace {
             headers.set(TRACE_PARENT, &trace.parent);
             headers.set_some(TRACE_STATE, trace.state.as_ref());
         }

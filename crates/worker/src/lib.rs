@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod salvage;
 mod settle;
+mod spans;
 
 pub use config::Config;
 pub use handler::{Handler, Reading};

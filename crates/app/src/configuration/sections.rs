@@ -309,8 +309,7 @@ impl Rules {
             Err(telemetry::Error::Endpoint { .. }) => {
                 self.broken(
                     "telemetry.otlp_endpoint",
-                    "expected an http:// address such as `http://127.0.0.1:4318`; \
-                     a collector behind TLS needs an agent beside this process",
+                    "expected an http:// or https:// address such as `http://127.0.0.1:4318`",
                 );
             }
             Err(error) => self.broken("telemetry", error.to_string()),

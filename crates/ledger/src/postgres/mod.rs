@@ -13,6 +13,7 @@ mod pool;
 mod quarantine;
 mod streams;
 mod tls;
+mod traces;
 mod transactions;
 
 use std::str::FromStr;

@@ -16,6 +16,7 @@ mod players;
 mod quarantine;
 mod statement;
 mod streams;
+mod traces;
 mod transactions;
 
 use std::time::Duration;

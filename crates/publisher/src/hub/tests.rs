@@ -22,6 +22,7 @@ fn hints(epoch: &str, name: &str, offsets: impl IntoIterator<Item = i64>) -> Hin
     Hints {
         epoch: epoch.to_owned(),
         rows: offsets.into_iter().map(row).collect(),
+        traces: task::RowTraces::default(),
     }
 }
 

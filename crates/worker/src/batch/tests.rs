@@ -71,6 +71,7 @@ fn committed(entries: &[Entry], outcome: Outcome) -> Booked {
         hints: Hints {
             epoch: "e1".to_owned(),
             rows: (1..).zip(entries).map(row).collect(),
+            traces: task::RowTraces::default(),
         },
     }
 }

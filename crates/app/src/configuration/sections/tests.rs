@@ -201,7 +201,7 @@ fn rules_over_several_keys_hold_or_are_named() {
         ),
         (
             "[projects.44056]\n",
-            "[telemetry]\notlp_endpoint = 'https://h'\n[projects.44056]\n",
+            "[telemetry]\notlp_endpoint = 'h:4318'\n[projects.44056]\n",
             "telemetry.otlp_endpoint",
         ),
     ] {
