@@ -8,6 +8,7 @@
 
 mod audit;
 mod balancer;
+mod cluster;
 mod disk;
 mod nemesis;
 mod process;
@@ -31,9 +32,10 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use cluster::{Cluster, MORE_NODES};
 use disk::Disk;
 use nemesis::{Nemesis, Struck};
-use roles::{PROJECT, Roles};
+use roles::{PROJECT, ROLES, Roles, free_ports};
 use schedule::{Fault, Round, schedule};
 use servers::{Server, Servers};
 
@@ -41,8 +43,12 @@ use servers::{Server, Servers};
 const SEED: u64 = 1;
 const SECONDS: u64 = 15;
 
-const ORDERS_PER_SECOND: f64 = 15.0;
-const PLAYERS: u32 = 40;
+/// Of so many seeds one has a broker of three nodes, of which the leading one is killed.
+const CLUSTERED: u64 = 5;
+
+/// Little enough for two busy cores: what is looked for are wrong orders, not slow ones.
+const ORDERS_PER_SECOND: f64 = 8.0;
+const PLAYERS: u32 = 30;
 /// Longer than any run: the doors are closed when the last fault is over.
 const OPEN: Duration = Duration::from_hours(1);
 const WARM_UP: Duration = Duration::from_secs(3);
@@ -50,9 +56,9 @@ const WARM_UP: Duration = Duration::from_secs(3);
 const AFTERMATH: Duration = Duration::from_secs(2);
 /// Far more than Xsolla grants, so that a loaded machine does not look like a broken one.
 const ANSWER: Duration = Duration::from_secs(15);
-/// How long what was accepted may take to end: a worker may hold a batch for a minute, and a
-/// retry queue another.
-const DRAIN: Duration = Duration::from_secs(150);
+/// How long what was accepted may take to end: a worker may hold a batch for a minute, a
+/// retry queue another, and the machine may be busy.
+const DRAIN: Duration = Duration::from_mins(4);
 /// What happens more often than at a usual sale.
 const SHARES: [&str; 15] = [
     "refund=6%",
@@ -103,7 +109,18 @@ async fn play(seed: u64, time: Duration) {
     let mut servers = Servers::start(&folder.0, &Server::ALL).await;
     // Goes before the servers whose disk it is.
     let disk = disk_for(&rounds, &mut servers).await;
-    let mut roles = Roles::start(&folder.0, &servers, seed).await;
+    let ports = free_ports(seed, 2 * (ROLES.len() + MORE_NODES));
+    let (of_nodes, of_roles) = ports.split_at(2 * MORE_NODES);
+    let mut cluster = if seed.is_multiple_of(CLUSTERED) {
+        Some(Cluster::around(&servers, &folder.0, of_nodes).await)
+    } else {
+        None
+    };
+    let broker = match &cluster {
+        Some(cluster) => cluster.balancer.at,
+        None => servers.at(Server::Broker),
+    };
+    let mut roles = Roles::start(&folder.0, &servers, broker, of_roles).await;
     let ledger = PgPool::connect_lazy(servers.url("DATABASE_URL")).unwrap();
 
     let plan = plan(seed);
@@ -121,6 +138,7 @@ async fn play(seed: u64, time: Duration) {
         live: &live,
         servers: &mut servers,
         roles: &mut roles,
+        cluster: cluster.as_mut(),
         disk: disk.as_ref(),
         ledger: &ledger,
     };

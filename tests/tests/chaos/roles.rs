@@ -14,6 +14,7 @@ use secret::Secret;
 use testkit::CuttingProxy;
 use tests::{Chance, Http};
 use tokio::process::{Child, Command};
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::balancer::Balancer;
@@ -39,7 +40,7 @@ pub(crate) const CANARIES: [&str; 6] = [
 ];
 
 /// Longest wait for a start or an end in order, on a loaded machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Every process, and the subcommand it runs.
 pub(crate) const ROLES: [(&str, &str); 8] = [
@@ -65,6 +66,7 @@ pub(crate) struct Roles {
     binary: PathBuf,
     folder: PathBuf,
     http: Http,
+    _lines: Lines,
     places: Vec<Place>,
     ingress: Balancer,
     publisher: Balancer,
@@ -75,17 +77,34 @@ pub(crate) struct Roles {
 }
 
 impl Roles {
-    /// Prepares database and broker, then starts every role.
-    pub(crate) async fn start(folder: &Path, servers: &Servers, seed: u64) -> Self {
-        let places = places(seed);
+    /// Prepares database and broker, then starts every role; two ports for each.
+    pub(crate) async fn start(
+        folder: &Path,
+        servers: &Servers,
+        broker: SocketAddr,
+        ports: &[SocketAddr],
+    ) -> Self {
+        let pairs = ports.chunks_exact(2);
+        let places: Vec<Place> = pairs
+            .map(|pair| Place {
+                serves: pair[0],
+                admin: pair[1],
+            })
+            .collect();
         let copies = |subcommand: &str| {
             let all = ROLES.iter().zip(&places);
             let copies = all.filter(|((_, role), _)| *role == subcommand);
             copies.map(|(_, place)| place.serves).collect()
         };
+        let lines = Lines::new();
         let mut proxies = BTreeMap::new();
         for server in Server::ALL {
-            let proxy = CuttingProxy::before(servers.url(server.urls()[0])).await;
+            let at = match server {
+                Server::Broker => broker,
+                Server::Postgres | Server::Redis => servers.at(server),
+            };
+            let proxy = lines.run(async move { CuttingProxy::before(&at.to_string()).await });
+            let proxy = proxy.await;
             proxies.insert(server, proxy);
         }
         let configuration = configuration(servers, &proxies);
@@ -94,8 +113,9 @@ impl Roles {
             binary: tests::fresh_binary(),
             folder: folder.to_owned(),
             http: Http::new(),
-            ingress: Balancer::before(copies("ingress")).await,
-            publisher: Balancer::before(copies("publisher")).await,
+            ingress: lines.run(Balancer::before(copies("ingress"))).await,
+            publisher: lines.run(Balancer::before(copies("publisher"))).await,
+            _lines: lines,
             places,
             proxies,
             processes: BTreeMap::new(),
@@ -274,6 +294,31 @@ impl Roles {
     }
 }
 
+/// Threads for balancers and proxies alone: who shares them with shoppers and verdict makes
+/// every line as slow as those are busy.
+struct Lines(Option<Runtime>);
+
+impl Lines {
+    fn new() -> Self {
+        let threads = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
+        Self(Some(threads.unwrap()))
+    }
+
+    async fn run<T: Send + 'static>(&self, made: impl Future<Output = T> + Send + 'static) -> T {
+        self.0.as_ref().unwrap().spawn(made).await.unwrap()
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        // Nobody may wait here for what is still under way.
+        self.0.take().unwrap().shutdown_background();
+    }
+}
+
 /// All that has to be known and nothing else: what holds must hold with the defaults.
 fn configuration(servers: &Servers, proxies: &BTreeMap<Server, CuttingProxy>) -> String {
     let by_proxy = |server: Server| proxies[&server].url(servers.url(server.urls()[0]));
@@ -292,9 +337,9 @@ fn configuration(servers: &Servers, proxies: &BTreeMap<Server, CuttingProxy>) ->
     )
 }
 
-/// Below 32768, where the ports of outgoing connections begin: a role finds its port free
+/// Below 32768, where the ports of outgoing connections begin: a process finds its port free
 /// whenever it comes back.
-fn places(seed: u64) -> Vec<Place> {
+pub(crate) fn free_ports(seed: u64, count: usize) -> Vec<SocketAddr> {
     let mut chance = Chance::new(seed ^ u64::from(std::process::id()), 0);
     let mut free = Vec::new();
     for _ in 0..1_000 {
@@ -303,14 +348,8 @@ fn places(seed: u64) -> Vec<Place> {
         if !free.contains(&at) && TcpListener::bind(at).is_ok() {
             free.push(at);
         }
-        if free.len() == 2 * ROLES.len() {
-            let pairs = free.chunks_exact(2);
-            return pairs
-                .map(|pair| Place {
-                    serves: pair[0],
-                    admin: pair[1],
-                })
-                .collect();
+        if free.len() == count {
+            return free;
         }
     }
     panic!("not enough free ports between 10000 and 19000");

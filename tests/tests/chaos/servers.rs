@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -118,6 +119,21 @@ impl Servers {
         &self.urls[name]
     }
 
+    /// Where a server listens.
+    pub(crate) fn at(&self, server: Server) -> SocketAddr {
+        let url = self.url(server.urls()[0]);
+        let (_, rest) = url.split_once("://").unwrap();
+        let authority = rest.split('/').next().unwrap();
+        let at = authority.rsplit('@').next().unwrap();
+        at.parse().unwrap()
+    }
+
+    /// The port of the daemon that the broker's nodes find each other by.
+    pub(crate) fn epmd_port(&self) -> String {
+        let port = fs::read_to_string(self.folder.join(".stack/ports/epmd"));
+        port.unwrap().trim().to_owned()
+    }
+
     /// Starts those that do not run, on their old ports and data, and waits until they can
     /// be used.
     pub(crate) async fn start_missing(&mut self) {
@@ -171,7 +187,6 @@ impl Servers {
     /// `rabbitmqctl` for this broker.
     pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) {
         let home = self.data(Server::Broker);
-        let epmd = fs::read_to_string(self.folder.join(".stack/ports/epmd")).unwrap();
         // Debian's own on the search path changes the user and drops the environment.
         let script = r#"exec "$(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl |
             sort -V | tail -n 1)" --quiet "$@""#;
@@ -181,7 +196,7 @@ impl Servers {
             .args(arguments)
             .env("LANG", "C.UTF-8")
             .env("HOME", &home)
-            .env("ERL_EPMD_PORT", epmd.trim())
+            .env("ERL_EPMD_PORT", self.epmd_port())
             .env("RABBITMQ_NODENAME", "grantline@localhost")
             .env("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf"));
         let done = control.output().await.unwrap();
@@ -227,6 +242,21 @@ impl Servers {
                 (name, queue["messages"].as_u64().unwrap_or(u64::MAX))
             })
             .collect()
+    }
+
+    /// The node that leads each durable queue.
+    pub(crate) async fn leaders(&self) -> Vec<String> {
+        let queues = self.management("queues/%2f").await;
+        let leaders = queues.iter().filter_map(|queue| queue["leader"].as_str());
+        leaders.map(str::to_owned).collect()
+    }
+
+    /// The broker's nodes that run.
+    pub(crate) async fn running_nodes(&self) -> Vec<String> {
+        let nodes = self.management("nodes").await;
+        let running = nodes.iter().filter(|node| node["running"] == true);
+        let names = running.filter_map(|node| node["name"].as_str());
+        names.map(str::to_owned).collect()
     }
 
     /// Whether each connection to the broker is encrypted, and whose certificate it shows.
@@ -290,6 +320,11 @@ impl Drop for Servers {
 fn watch(folder: &Path) -> Child {
     let watch = r#"tail --pid="$1" -f /dev/null
         umount --lazy "$(cat "$2/.stack/home")/postgres" 2>/dev/null
+        for node in "$2"/*.pid; do
+            leader=$(cat "$node" 2>/dev/null) || continue
+            # The number may be somebody else's by now.
+            grep -qsF "$2" "/proc/$leader/environ" && kill -KILL -- "-$leader"
+        done
         "$2/deploy/stack/down.sh" --purge; rm -rf "$2""#;
     Command::new("bash")
         .args(["-c", watch, "watchman"])
