@@ -27,9 +27,9 @@ use rehearsal::findings::{Deadline, Findings};
 use rehearsal::journal::Journal;
 use rehearsal::report::Report;
 use rehearsal::verdict::{Limits, Verdict};
-use rehearsal::{Http, Live, Plan, Rate, Run, Setting, Shares, prepare};
+use rehearsal::{Http, Live, Plan, Rate, Rehearsal, RehearsalError, Run, Setting, Shares, prepare};
 use sqlx::PgPool;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use cluster::{Cluster, MORE_NODES};
@@ -126,8 +126,7 @@ async fn play(seed: u64, time: Duration) {
     let plan = plan(seed);
     let live = Live::new(seed);
     let closed = CancellationToken::new();
-    let now = task::now().unix_timestamp();
-    let rehearsal = prepare(plan.clone(), roles.target(), now).await.unwrap();
+    let rehearsal = prepared(&plan, &roles).await;
     let rehearsal = rehearsal.closing(closed.clone());
     let playing = {
         let live = live.clone();
@@ -160,6 +159,21 @@ async fn play(seed: u64, time: Duration) {
             "{again} breaks promises, as told above and in {}",
             page.display()
         );
+    }
+}
+
+/// Registers the players. On a loaded machine the roles may refuse some for now.
+async fn prepared(plan: &Plan, roles: &Roles) -> Rehearsal {
+    let deadline = Instant::now() + DRAIN;
+    loop {
+        let now = task::now().unix_timestamp();
+        match prepare(plan.clone(), roles.target(), now).await {
+            Err(RehearsalError::Players(why)) if Instant::now() < deadline => {
+                say(&format!("once more: {why}"));
+                sleep(Duration::from_secs(1)).await;
+            }
+            prepared => return prepared.unwrap(),
+        }
     }
 }
 
