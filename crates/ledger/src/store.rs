@@ -43,6 +43,7 @@ mod quarantine;
 mod traces;
 
 pub use traces::FirstTrace;
+mod survey;
 
 /// Gives the ledger in a copy of an embedded file another epoch and says which: whoever
 /// restores or copies a file does so before any role uses it.

@@ -12,7 +12,7 @@ use order::{PlayerId, ProjectId};
 use task::Hints;
 
 use crate::mailbox::Mailbox;
-use crate::publication;
+use crate::publication::{self, Booked};
 use crate::spans::Push;
 
 /// The audiences of one process.
@@ -113,8 +113,15 @@ impl Hub {
                 epoch: Arc::clone(&epoch),
             });
             let push = Push::of(hints, index, hint);
+            let booked = hints.at.map(|at| Booked {
+                status: hint.status,
+                at,
+            });
             for member in &audience.members {
                 member.put_row(&epoch, &row, push.as_ref());
+                if let Some(booked) = booked {
+                    member.note(row.offset, booked);
+                }
             }
         }
         concerned

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use centrifuge::{Close, Publication};
 use tokio::sync::Notify;
 
+use crate::publication::Booked;
 use crate::spans::Push;
 
 /// Rows that wait as such.
@@ -27,6 +28,8 @@ pub struct News {
     pub rows: Vec<(Arc<str>, Publication)>,
     /// Those of them whose trace is told, by offset.
     pub(crate) pushes: Vec<(u64, Push)>,
+    /// Those of them by offset whose time is told, for the metrics.
+    pub(crate) booked: Vec<(u64, Booked)>,
     /// How far the stream is, in place of rows that did not fit.
     pub top: Option<(Arc<str>, u64)>,
     /// The connection has to end.
@@ -39,6 +42,7 @@ impl Mailbox {
         if news.top.is_some() || news.rows.len() == ROWS_MAX {
             news.rows.clear();
             news.pushes.clear();
+            news.booked.clear();
             news.raise(epoch, row.offset);
         } else {
             news.rows.push((Arc::clone(epoch), row.clone()));
@@ -47,6 +51,14 @@ impl Mailbox {
         }
         drop(news);
         self.arrived.notify_one();
+    }
+
+    /// Notes when a row that was put in was booked.
+    pub(crate) fn note(&self, offset: u64, booked: Booked) {
+        let mut news = self.lock();
+        if news.booked.len() < ROWS_MAX {
+            news.booked.push((offset, booked));
+        }
     }
 
     pub(crate) fn put_top(&self, epoch: &Arc<str>, top: u64) {

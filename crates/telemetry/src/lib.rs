@@ -17,6 +17,7 @@ mod logs;
 mod metrics;
 mod otlp;
 mod place;
+mod process;
 mod repeats;
 mod span;
 mod subscriber;

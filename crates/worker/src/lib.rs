@@ -10,7 +10,6 @@
 pub mod batch;
 mod claims;
 mod config;
-mod depths;
 mod entry;
 mod epoch;
 mod handler;
@@ -23,6 +22,7 @@ mod run;
 mod salvage;
 mod settle;
 mod spans;
+mod watching;
 
 pub use config::Config;
 pub use handler::{Handler, Reading};

@@ -16,5 +16,6 @@ mod random;
 mod sqlite;
 mod stores;
 mod streams;
+mod survey;
 mod traces;
 mod transactions;
