@@ -1,9 +1,9 @@
 //! Where traces of orders began, in `notices`.
 
 use order::{OrderId, ProjectId};
-use sqlx::PgPool;
 
 use super::Ledger;
+use super::pool::Lent;
 use crate::rows::{message, unreadable};
 use crate::{FirstTrace, LedgerError};
 
@@ -17,7 +17,7 @@ impl Ledger {
             .iter()
             .map(|(project, order)| (project.get(), order.get()))
             .unzip();
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_as(
                 "SELECT k.place, n.trace_id, n.message_id
                  FROM unnest($1::bigint[], $2::bigint[])
@@ -29,7 +29,7 @@ impl Ledger {
             )
             .bind(&projects)
             .bind(&ids)
-            .fetch_all(&pool)
+            .fetch_all(&mut *connection)
             .await?)
         };
         let found: Vec<(i64, String, Vec<u8>)> = self.pool.within(read).await?;
