@@ -18,6 +18,7 @@ mod moving;
 mod postgres;
 mod quarantine;
 mod rows;
+mod server;
 mod simulated;
 mod sqlite;
 mod store;
@@ -28,6 +29,7 @@ pub use entry::{Booked, Conflict, Entry, NoOp, Notice, Outcome, Verdict};
 pub use error::{Disposition, Interruption, LedgerError, SchemaError, StoreError};
 pub use moving::{Arrival, Copied, Destination, MoveError};
 pub use quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
+pub use server::{Durability, Lacking, Server, Standbys};
 pub use simulated::{SimulatedLedger, SimulatedOrder};
 pub use store::{Ledger, draw_epoch};
 pub use view::{

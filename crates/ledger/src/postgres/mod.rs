@@ -3,6 +3,7 @@
 mod book;
 mod bookings;
 mod conflicts;
+mod examine;
 mod moving;
 mod notices;
 mod orders;
@@ -25,6 +26,8 @@ use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
 use self::pool::Pool;
 use crate::{Config, LedgerError, SchemaError};
 
+pub(crate) use examine::endpoint;
+
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// As the server's own views name our connections.
@@ -34,6 +37,18 @@ const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// How long the database may take to answer a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How to reach the server, with the certificates of the configuration.
+fn options(config: &Config) -> Result<PgConnectOptions, SchemaError> {
+    let url = config.url.reveal();
+    // sqlx takes any scheme, and would look for PostgreSQL at a MySQL's address.
+    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        let scheme = sqlx::Error::Configuration("another scheme".into());
+        return Err(SchemaError::Url(scheme));
+    }
+    let options = PgConnectOptions::from_str(&url).map_err(SchemaError::Url)?;
+    Ok(tls::encrypted(options, &config.tls))
+}
 
 /// The ledger on a server. Clones share their connections.
 #[derive(Clone, Debug)]
@@ -54,20 +69,14 @@ impl Ledger {
 
     /// Every session begins with these settings.
     fn with(config: &Config, settings: &[(&str, &str)]) -> Result<Self, SchemaError> {
-        let url = config.url.reveal();
-        // sqlx takes any scheme, and would look for PostgreSQL at a MySQL's address.
-        if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
-            let scheme = sqlx::Error::Configuration("another scheme".into());
-            return Err(SchemaError::Url(scheme));
-        }
-        let options = PgConnectOptions::from_str(&url).map_err(SchemaError::Url)?;
+        let options = options(config)?;
         let at = format!(
             "{}:{}/{}",
             options.get_host(),
             options.get_port(),
             options.get_database().unwrap_or_default()
         );
-        let options = tls::encrypted(options, &config.tls)
+        let options = options
             .options(settings.iter().copied())
             .application_name(NAME)
             .options([
