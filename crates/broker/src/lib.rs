@@ -25,5 +25,7 @@ pub use config::{Config, EmbeddedConfig};
 pub use delivery::{Delivery, Depth, HintEvent, Tag, Tier, Unreadable};
 pub use error::PublishError;
 pub use moving::{Carried, Destination, MoveError};
-pub use rabbitmq::{Fault, Topology, TopologyError};
+pub use rabbitmq::{
+    Access, Cluster, Fault, Members, Node, Right, Topology, TopologyError, Unusable,
+};
 pub use state::{Link, State};
