@@ -19,6 +19,7 @@ mod moving;
 mod open;
 mod readers;
 mod restore;
+mod soundness;
 mod still;
 mod work;
 mod writer;
