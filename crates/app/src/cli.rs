@@ -1,5 +1,6 @@
 //! The command line.
 
+mod doctor;
 mod moving;
 mod play;
 mod reading;
@@ -13,6 +14,7 @@ use task::Lane;
 
 use crate::demo::Demo;
 
+pub(crate) use doctor::Doctor;
 pub(crate) use moving::{Backup, DataFile, Epoch, EpochCommand, MigrateTo, Restore};
 pub(crate) use play::{Play, TargetArgs};
 pub(crate) use reading::{Order, Parked, Source};
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Parked(Parked),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig(CheckConfig),
+    /// Look for everything that is wrong: configuration, secrets, servers, the running ingress.
+    Doctor(Doctor),
     /// Send a signed scenario to an instance and show live what comes of it.
     Play(Box<Play>),
     /// Play a sale against an instance: many shoppers, everything that Xsolla does, and what

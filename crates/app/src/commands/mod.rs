@@ -4,6 +4,7 @@ mod backup;
 mod check_config;
 mod completions;
 mod data_file;
+mod doctor;
 mod epoch;
 mod man;
 mod migrate;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Order(order) => runtime()?.block_on(order::run(&order, config)),
         Command::Parked(parked) => runtime()?.block_on(parked::run(&parked, config)),
         Command::CheckConfig(check) => check_config::run(&check, config),
+        Command::Doctor(doctor) => runtime()?.block_on(doctor::run(&doctor, config)),
         Command::Migrate(migrate) => {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
         }

@@ -85,7 +85,6 @@ pub(crate) struct Faults(pub(super) Vec<Fault>);
 
 impl Faults {
     /// Each fault, in the order of the keys.
-    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.0.iter()
     }
