@@ -31,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) level: &'static str,
     /// Whole tables more.
     pub(crate) more: String,
+    /// A whole text instead.
+    pub(crate) whole: Option<String>,
 }
 
 impl Settings {
@@ -54,6 +56,7 @@ impl Settings {
             ingress: anywhere(),
             level: "info",
             more: String::new(),
+            whole: None,
         }
     }
 
@@ -66,7 +69,11 @@ impl Settings {
             ingress,
             level,
             more,
+            whole,
         } = self;
+        if let Some(whole) = whole {
+            return whole.clone();
+        }
         format!(
             "[ledger]\nurl = {ledger:?}\n\
              [broker]\nurl = {broker:?}\nmanagement_url = {management:?}\n\
