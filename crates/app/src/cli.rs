@@ -1,5 +1,6 @@
 //! The command line.
 
+mod data_file;
 mod doctor;
 mod moving;
 mod play;
@@ -14,10 +15,11 @@ use task::Lane;
 
 use crate::demo::Demo;
 
+pub(crate) use data_file::DataFile;
 pub(crate) use doctor::Doctor;
-pub(crate) use moving::{Backup, DataFile, Epoch, EpochCommand, MigrateTo, Restore};
+pub(crate) use moving::{Backup, Epoch, EpochCommand, MigrateTo, Restore};
 pub(crate) use play::{Play, TargetArgs};
-pub(crate) use reading::{Order, Parked, Source};
+pub(crate) use reading::{Order, Parked};
 pub(crate) use rehearse::Rehearse;
 
 /// Fulfils game-store orders sold through Xsolla: a signed webhook in, an item granted, the
