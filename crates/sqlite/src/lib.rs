@@ -21,6 +21,7 @@ mod readers;
 mod restore;
 mod soundness;
 mod still;
+mod stop;
 mod work;
 mod writer;
 
@@ -29,3 +30,4 @@ pub use error::{OpenError, ReadError, WriteError};
 pub use file::File;
 pub use moving::Move;
 pub use restore::{RestoreError, Restored, restore};
+pub use stop::Stop;

@@ -169,6 +169,14 @@ async fn a_read_only_disk_is_named() {
     ];
     line.fails(&SERVE, &parts).await;
     assert!(before == fs::read(line.join("disk/line.db")).unwrap());
+    for copying in [
+        ["backup", "copy.db", "--file", "disk/line.db"],
+        ["restore", "disk/line.db", "--file", "again.db"],
+    ] {
+        let copied = line.run(&copying).await;
+        assert_eq!(copied.code, Some(0), "{}", copied.text);
+    }
+    assert!(before == fs::read(line.join("disk/line.db")).unwrap());
     disk.make("rw");
     let served = line.serve("embedded.toml").await;
     line.holds("mira", &["blade-1"]).await;
