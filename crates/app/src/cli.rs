@@ -1,5 +1,7 @@
 //! The command line.
 
+mod data_file;
+mod doctor;
 mod moving;
 mod play;
 mod reading;
@@ -13,9 +15,11 @@ use task::Lane;
 
 use crate::demo::Demo;
 
-pub(crate) use moving::{Backup, DataFile, Epoch, EpochCommand, MigrateTo, Restore};
+pub(crate) use data_file::DataFile;
+pub(crate) use doctor::Doctor;
+pub(crate) use moving::{Backup, Epoch, EpochCommand, MigrateTo, Restore};
 pub(crate) use play::{Play, TargetArgs};
-pub(crate) use reading::{Order, Parked, Source};
+pub(crate) use reading::{Order, Parked};
 pub(crate) use rehearse::Rehearse;
 
 /// Fulfils game-store orders sold through Xsolla: a signed webhook in, an item granted, the
@@ -61,6 +65,8 @@ pub(crate) enum Command {
     Parked(Parked),
     /// Check the configuration and say everything that is wrong with it.
     CheckConfig(CheckConfig),
+    /// Look for everything that is wrong: configuration, secrets, servers, the running ingress.
+    Doctor(Doctor),
     /// Send a signed scenario to an instance and show live what comes of it.
     Play(Box<Play>),
     /// Play a sale against an instance: many shoppers, everything that Xsolla does, and what

@@ -4,7 +4,7 @@ use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use secret::{Secret, Tls};
+use secret::{Endpoint, Secret, Tls};
 use serde::Deserialize;
 
 /// The broker: where it is, how long it may take, how much it may hold.
@@ -96,6 +96,12 @@ impl Config {
     #[must_use]
     pub fn place(&self) -> String {
         crate::rabbitmq::place(self)
+    }
+
+    /// Where the broker is, and where its management API. Nothing of a URL that is none.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        crate::rabbitmq::endpoints(self)
     }
 
     const fn heartbeat() -> Duration {

@@ -27,6 +27,8 @@ pub use delivery::{Delivery, Depth, HintEvent, Tag, Tier, Unreadable};
 pub use error::PublishError;
 pub use moving::{Carried, Destination, MoveError};
 pub use names::work as work_queue;
-pub use rabbitmq::{Fault, Topology, TopologyError};
+pub use rabbitmq::{
+    Access, Cluster, Fault, Members, Node, Right, Topology, TopologyError, Unusable,
+};
 pub use spans::{HINTS_SPAN, consume_span, place_of, tell_notice};
 pub use state::{Link, State};

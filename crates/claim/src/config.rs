@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use redis::ConnectionAddr;
 use schemars::JsonSchema;
-use secret::{Secret, Tls};
+use secret::{Endpoint, Secret, Tls};
 use serde::Deserialize;
 
 /// Marks in Redis, which spare the ledger the common duplicate.
@@ -47,6 +48,28 @@ impl Config {
             timeout: Self::timeout(),
             key_prefix: String::new(),
         }
+    }
+
+    /// Where Redis is. `None` where there is no URL, or one that names a socket of this machine.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        let url = self.url.as_ref()?.reveal();
+        let info = redis::IntoConnectionInfo::into_connection_info(&*url).ok()?;
+        if let ConnectionAddr::Tcp(host, port) = info.addr() {
+            return Some(Endpoint {
+                host: host.clone(),
+                port: *port,
+                encrypted: false,
+            });
+        }
+        if let ConnectionAddr::TcpTls { host, port, .. } = info.addr() {
+            return Some(Endpoint {
+                host: host.clone(),
+                port: *port,
+                encrypted: true,
+            });
+        }
+        None
     }
 
     const fn lease() -> Duration {

@@ -132,36 +132,10 @@ impl Keeper {
         });
     }
 
-    fn client(&self, url: &secret::Secret) -> Result<Client, RedisError> {
-        let (url, tls) = (url.reveal(), &self.config.tls);
-        if tls.is_default() {
-            return Client::open(&*url);
-        }
-        let bytes = |pem: Revealed| pem.as_bytes().to_vec();
-        let client_tls = tls.identity().map(|(certificate, key)| ClientTlsConfig {
-            client_cert: bytes(certificate),
-            client_key: bytes(key),
-        });
-        let root_cert = tls.ca.as_ref().map(|ca| bytes(ca.reveal()));
-        Client::build_with_tls(
-            &*url,
-            TlsCertificates {
-                client_tls,
-                root_cert,
-            },
-        )
-    }
-
     /// Connects and writes, for a replica and a full memory can be read as well.
     async fn open(&self, url: &secret::Secret) -> Result<MultiplexedConnection, RedisError> {
-        let client = self.client(url)?;
-        let settings = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(self.config.timeout));
         let open = async {
-            let mut connection = client
-                .get_multiplexed_async_connection_with_config(&settings)
-                .await?;
+            let mut connection = connect(&self.config, url).await?;
             redis::cmd("SET")
                 .arg(format!("{}probe", self.config.key_prefix))
                 .arg(1)
@@ -179,8 +153,41 @@ impl Keeper {
     }
 }
 
+/// Connects, with the certificates of the configuration.
+pub(crate) async fn connect(
+    config: &Config,
+    url: &secret::Secret,
+) -> Result<MultiplexedConnection, RedisError> {
+    let settings = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(config.timeout));
+    client(config, url)?
+        .get_multiplexed_async_connection_with_config(&settings)
+        .await
+}
+
+fn client(config: &Config, url: &secret::Secret) -> Result<Client, RedisError> {
+    let (url, tls) = (url.reveal(), &config.tls);
+    if tls.is_default() {
+        return Client::open(&*url);
+    }
+    let bytes = |pem: Revealed| pem.as_bytes().to_vec();
+    let client_tls = tls.identity().map(|(certificate, key)| ClientTlsConfig {
+        client_cert: bytes(certificate),
+        client_key: bytes(key),
+    });
+    let root_cert = tls.ca.as_ref().map(|ca| bytes(ca.reveal()));
+    Client::build_with_tls(
+        &*url,
+        TlsCertificates {
+            client_tls,
+            root_cert,
+        },
+    )
+}
+
 /// What is wrong, where, and what to do. Never shows the password in the address.
-fn reason(url: &secret::Secret, error: &RedisError) -> String {
+pub(crate) fn reason(url: &secret::Secret, error: &RedisError) -> String {
     let Ok(client) = Client::open(&*url.reveal()) else {
         return "`claim.url` is not the address of a Redis: expected \
                 redis://user:password@host:6379/0, or rediss:// for TLS"

@@ -10,8 +10,10 @@ mod diary;
 mod keeper;
 pub mod key;
 mod metrics;
+mod server;
 mod store;
 
 pub use config::Config;
 pub use key::{Claimed, Key, Mark};
+pub use server::{Server, Unusable};
 pub use store::{Claims, State};

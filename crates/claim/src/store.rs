@@ -20,7 +20,7 @@ const AFTERWARDS_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Deletes a key that still holds the given claim. One key at a time, which a cluster
 /// wants.
-const RELEASE: &str =
+pub(crate) const RELEASE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
 /// Ten years, in milliseconds: Redis refuses an expiry that overflows its clock.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use secret::{Secret, Tls};
+use secret::{Endpoint, Secret, Tls};
 use serde::Deserialize;
 
 /// The database that is the truth.
@@ -54,6 +54,12 @@ impl Config {
             statement_timeout: Self::statement_timeout(),
             history_rows: Self::history_rows(),
         }
+    }
+
+    /// Where the server is. `None` where `url` is no URL, or names a socket of this machine.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        crate::postgres::endpoint(self)
     }
 
     const fn max_connections() -> u32 {

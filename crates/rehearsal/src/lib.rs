@@ -31,8 +31,8 @@ pub use play::{
 };
 pub use purchase::Purchase;
 pub use sale::{
-    Bounds, Lasting, Live, Looked, Moment, Plan, PlanError, Rate, Rehearsal, RehearsalError, Run,
-    Setting, Share, ShareError, Shares, Spike, SpikeError, findings, journal, oracle, prepare,
-    report, verdict,
+    Bounds, Chance, Lasting, Live, Looked, Moment, Plan, PlanError, Rate, Rehearsal,
+    RehearsalError, Run, Setting, Share, ShareError, Shares, Spike, SpikeError, findings, journal,
+    oracle, prepare, report, verdict,
 };
 pub use target::{GameClient, GameServer, Target, Webhook};

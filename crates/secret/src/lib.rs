@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 use file::Watched;
 
-pub use tls::{Tls, TlsFault};
+pub use tls::{Endpoint, Tls, TlsFault};
 
 /// The largest secret file, in bytes: a key with its chain fits many times.
 pub const MAX_FILE_BYTES: usize = 64 * 1024;

@@ -1,5 +1,6 @@
 //! The certificates of connections to servers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
@@ -23,6 +24,26 @@ pub struct Tls {
     pub certificate: Option<Secret>,
     /// The private key of `certificate`.
     pub key: Option<Secret>,
+}
+
+/// Where a server of the configuration is, without user and password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The name or address of its host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether the configuration insists on TLS.
+    pub encrypted: bool,
+}
+
+impl Endpoint {
+    /// Whether it is on this machine, so that nobody reads along on the way.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        let host = self.host.trim_matches(['[', ']']);
+        host == "localhost" || host.parse().is_ok_and(|it: IpAddr| it.is_loopback())
+    }
 }
 
 /// Why certificates cannot be used. Quotes nothing of them.

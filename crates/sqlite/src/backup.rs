@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::OpenError;
 use crate::lock::beside;
 use crate::open::{self, folder_of, reading};
+use crate::still::Still;
+use crate::{OpenError, Stop};
 
 /// Pages copied in one go: 4 MB.
 const PAGES: i32 = 1_024;
+/// SQLite's own steps from one look at [`Stop`] to the next.
+const STEPS: i32 = 1_000;
 
 /// Why there is no backup. What was half written is removed.
 #[derive(Debug, thiserror::Error)]
@@ -74,19 +77,26 @@ pub enum BackupError {
         /// What SQLite says.
         source: rusqlite::Error,
     },
-    /// The process is about to end.
-    #[error("the backup was interrupted")]
+    /// Somebody began to write it.
+    #[error("somebody began to serve {} while it was copied; run it again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The process is about to end, or was asked to.
+    #[error("the copy was interrupted, and nothing of it is left; run it again")]
     Interrupted,
 }
 
 /// Copies the file at `from` as it is at one moment to `to`, for its owner alone, while
 /// everybody goes on. `to` appears when the copy is whole, checked and on disk; until then
 /// the log beside the file grows with every write. A file of an older version is copied as
-/// it is. Says how many bytes were copied. Blocks for as long as that takes.
+/// it is, and one that nobody has open in a folder that takes no new files. Says how many bytes
+/// were copied. Blocks for as long as that takes, unless `stop` is asked for.
 ///
 /// # Errors
 /// When `to` exists or cannot be written, or the file cannot be read.
-pub fn backup(from: &Path, to: &Path) -> Result<u64, BackupError> {
+pub fn backup(from: &Path, to: &Path, stop: &Stop) -> Result<u64, BackupError> {
     let target = |source| BackupError::Target {
         path: to.to_owned(),
         source,
@@ -99,7 +109,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<u64, BackupError> {
     if fs::symlink_metadata(to).is_ok() {
         return Err(exists());
     }
-    let (copy, ()) = Partial::of(&from, to, |_| Ok(()))?;
+    let (copy, ()) = Partial::of(&from, to, |_| Ok(()), stop)?;
     let bytes = fs::metadata(&copy.path).map_err(target)?.len();
     match fs::hard_link(&copy.path, to) {
         Ok(()) => {}
@@ -131,6 +141,7 @@ impl Partial {
         from: &Path,
         to: &Path,
         prepare: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        stop: &Stop,
     ) -> Result<(Self, T), BackupError> {
         let path = beside(to, &format!("-partial-{:016x}", rand::random::<u64>()));
         let target = |source| BackupError::Target {
@@ -144,18 +155,18 @@ impl Partial {
             .open(&path)
             .map_err(target)?;
         let partial = Self { path };
-        let (prepared, found) = fill(from, &partial.path, prepare).map_err(|source| {
-            // The copy alone is written.
-            if source.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-                let path = to.to_owned();
-                return BackupError::Full { path, source };
-            }
-            let known = OpenError::of(from.to_owned(), source);
-            if let OpenError::Failed { path, source } = known {
-                return BackupError::Copy { path, source };
-            }
-            known.into()
-        })?;
+        let still = Still::of(from);
+        let filled = match &still {
+            Some(still) => still.open(),
+            None => reading(from),
+        }
+        .and_then(|source| fill(&source, &partial.path, prepare, stop));
+        // What was read of it may be of two moments.
+        if still.is_some_and(|still| still.has_changed()) {
+            let path = from.to_owned();
+            return Err(BackupError::Changed { path });
+        }
+        let (prepared, found) = filled.map_err(|source| failure(from, to, source))?;
         if found != "ok" {
             let path = from.to_owned();
             return Err(BackupError::Damaged { path, found });
@@ -173,17 +184,34 @@ impl Drop for Partial {
     }
 }
 
+fn failure(from: &Path, to: &Path, source: rusqlite::Error) -> BackupError {
+    match source.sqlite_error_code() {
+        // The copy alone is written.
+        Some(ErrorCode::DiskFull) => {
+            let path = to.to_owned();
+            return BackupError::Full { path, source };
+        }
+        Some(ErrorCode::OperationInterrupted) => return BackupError::Interrupted,
+        _ => {}
+    }
+    let known = OpenError::of(from.to_owned(), source);
+    if let OpenError::Failed { path, source } = known {
+        return BackupError::Copy { path, source };
+    }
+    known.into()
+}
+
 pub(crate) fn flush(path: &Path) -> std::io::Result<()> {
     fs::File::open(path)?.sync_all()
 }
 
 /// What `prepare` said, and SQLite's verdict on the copy.
 fn fill<T>(
-    from: &Path,
+    source: &Connection,
     to: &Path,
     prepare: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    stop: &Stop,
 ) -> rusqlite::Result<(T, String)> {
-    let source = reading(from)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut copy = Connection::open_with_flags(to, flags)?;
     // It is worth nothing until it is whole, and flushed then.
@@ -191,19 +219,27 @@ fn fill<T>(
     // One snapshot for the whole copy: without it every write would begin the copy anew.
     source.execute_batch("BEGIN")?;
     source.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-    copy_pages(&source, &mut copy)?;
+    copy_pages(source, &mut copy, stop)?;
     // One file, that can be read from a disk where nothing can be written.
     let sql = "PRAGMA journal_mode = DELETE";
     copy.query_row(sql, [], |_| Ok(()))?;
     let prepared = prepare(&copy)?;
+    // The look through all of it takes as long as the copy did.
+    let asked = stop.clone();
+    copy.progress_handler(STEPS, Some(move || asked.is_asked()))?;
     let sql = "PRAGMA integrity_check(1)";
     let verdict = copy.query_row(sql, [], |row| row.get(0))?;
     copy.close().map_err(|(_, error)| error)?;
     Ok((prepared, verdict))
 }
 
-fn copy_pages(source: &Connection, copy: &mut Connection) -> rusqlite::Result<()> {
+fn copy_pages(source: &Connection, copy: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
     let backup = Backup::new(source, copy)?;
-    while backup.step(PAGES)? != StepResult::Done {}
+    while backup.step(PAGES)? != StepResult::Done {
+        if stop.is_asked() {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_INTERRUPT);
+            return Err(rusqlite::Error::SqliteFailure(code, None));
+        }
+    }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::open::Moved;
 use crate::readers::{ReaderCount, Readers};
 use crate::work::Write;
 use crate::writer::Writer;
-use crate::{BackupError, OpenError, ReadError, WriteError, backup, open};
+use crate::{BackupError, OpenError, ReadError, Stop, WriteError, backup, open};
 
 /// The embedded stack's file. Clones share it.
 ///
@@ -135,7 +135,8 @@ impl File {
     /// When `to` exists, or cannot be written; see [`BackupError`].
     pub async fn backup(&self, to: &Path) -> Result<(), BackupError> {
         let (from, to) = (self.0.path.clone(), to.to_owned());
-        let copying = tokio::task::spawn_blocking(move || backup::backup(&from, &to));
+        let copying =
+            tokio::task::spawn_blocking(move || backup::backup(&from, &to, &Stop::default()));
         let copied = copying.await.unwrap_or(Err(BackupError::Interrupted));
         copied.map(drop)
     }

@@ -19,7 +19,9 @@ mod moving;
 mod open;
 mod readers;
 mod restore;
+mod soundness;
 mod still;
+mod stop;
 mod work;
 mod writer;
 
@@ -29,3 +31,4 @@ pub use file::File;
 pub use moving::Move;
 pub use readers::ReaderCount;
 pub use restore::{RestoreError, Restored, restore};
+pub use stop::Stop;

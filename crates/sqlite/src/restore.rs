@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::backup::{Partial, flush};
 use crate::lock::{Lock, beside};
 use crate::open::{self, folder_of};
-use crate::{BackupError, Move, OpenError, moving};
+use crate::{BackupError, Move, OpenError, Stop, moving};
 
 /// What a restore has done.
 #[derive(Debug)]
@@ -31,6 +31,9 @@ pub enum RestoreError {
     /// The backup cannot be used.
     #[error("the backup cannot be used")]
     Backup(#[source] BackupError),
+    /// The process was asked to end before the backup took the place of the file.
+    #[error("the restore was interrupted, and the file is as it was; run it again")]
+    Interrupted,
     /// The file is the backup.
     #[error("{} is the file itself; name a backup of it", path.display())]
     Itself {
@@ -60,7 +63,8 @@ pub enum RestoreError {
 ///
 /// Interrupted at any moment it leaves at `to` what was there before, or the whole backup;
 /// of a file so damaged that its log cannot be folded in, that file without its log.
-/// Blocks for as long as that takes, and holds the lock of a server meanwhile.
+/// Blocks for as long as that takes, unless `stop` is asked for while it copies, and holds the
+/// lock of a server meanwhile.
 ///
 /// # Errors
 /// When the backup is none or damaged, or the file is being served.
@@ -68,6 +72,7 @@ pub fn restore<T>(
     backup: &Path,
     to: &Path,
     prepare: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    stop: &Stop,
 ) -> Result<Restored<T>, RestoreError> {
     let unusable = |error: OpenError| RestoreError::Backup(error.into());
     let backup = open::resolve(backup).map_err(unusable)?;
@@ -78,7 +83,13 @@ pub fn restore<T>(
     }
     let _lock = Lock::take(&path).map_err(RestoreError::Target)?;
     let moved = moving::ended(&path);
-    let (copy, prepared) = Partial::of(&backup, &path, prepare).map_err(RestoreError::Backup)?;
+    let copied = Partial::of(&backup, &path, prepare, stop);
+    let (copy, prepared) = copied.map_err(|error| {
+        if matches!(error, BackupError::Interrupted) {
+            return RestoreError::Interrupted;
+        }
+        RestoreError::Backup(error)
+    })?;
     let replaced = keep_owner(&path, &copy.path)
         .and_then(|()| set_aside(&path, &copy.path))
         .map_err(|source| RestoreError::Aside {

@@ -8,12 +8,14 @@ mod headers;
 mod hint;
 mod lane;
 mod message;
+mod role;
 mod task;
 
 pub use headers::{HeaderError, Headers};
 pub use hint::{Hint, Hints, HintsError, RowTraces};
 pub use lane::Lane;
 pub use message::MessageId;
+pub use role::{Role, UnknownRole};
 pub use task::{ParkedId, Salvage, Task, TraceContext};
 
 use time::OffsetDateTime;

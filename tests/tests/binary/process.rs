@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     /// Whole tables more.
     pub(crate) more: String,
     pub(crate) variables: Vec<(&'static str, String)>,
+    /// A whole text instead.
+    pub(crate) whole: Option<String>,
 }
 
 impl Settings {
@@ -56,6 +58,7 @@ impl Settings {
             level: "info",
             more: String::new(),
             variables: Vec::new(),
+            whole: None,
         }
     }
 
@@ -68,8 +71,12 @@ impl Settings {
             ingress,
             level,
             more,
+            whole,
             variables: _,
         } = self;
+        if let Some(whole) = whole {
+            return whole.clone();
+        }
         format!(
             "[ledger]\nurl = {ledger:?}\n\
              [broker]\nurl = {broker:?}\nmanagement_url = {management:?}\n\

@@ -4,13 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-#[derive(Debug, Args)]
-pub(crate) struct DataFile {
-    /// The embedded stack's file. Without it the configured one (`embedded.file`); with
-    /// nothing configured the demo's, grantline-data/grantline.db.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-}
+use super::data_file::DataFile;
 
 #[derive(Debug, Args)]
 pub(crate) struct Backup {

@@ -1,20 +1,11 @@
-//! Arguments of the commands that read.
-
-use std::path::PathBuf;
+//! Arguments of the commands that read. What they read is opened for that alone, beside a
+//! running server or without one, and nothing in it or beside it changes.
 
 use clap::Args;
 use order::{OrderId, PlayerId, ProjectId, TransactionId};
 use task::ParkedId;
 
-/// What is read. It is opened to be read, beside a running server or without one, and
-/// nothing in it or beside it changes.
-#[derive(Debug, Args)]
-pub(crate) struct Source {
-    /// Read this file of the embedded stack, a backup for instance. Without it the ledger of
-    /// the configuration; with nothing configured the demo's, grantline-data/grantline.db.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-}
+use super::data_file::DataFile;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Exits with 0, or with 1 if the order is not known.")]
@@ -29,7 +20,7 @@ pub(crate) struct Order {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) data: DataFile,
 }
 
 #[derive(Debug, Args)]
@@ -59,5 +50,5 @@ pub(crate) struct Parked {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) data: DataFile,
 }

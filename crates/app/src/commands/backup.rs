@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use crate::cli::Backup;
 
-pub(crate) fn run(backup: &Backup, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(backup: Backup, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let from = backup.data.find(config)?;
-    let bytes = sqlite::backup(&from, &backup.to)?;
+    let (source, to) = (from.clone(), backup.to.clone());
+    let bytes = super::copying::run(move |stop| sqlite::backup(&source, &to, stop)).await??;
     writeln!(
         io::stdout(),
         "{} is a whole copy of {}: {bytes} bytes, checked and on disk.\n\

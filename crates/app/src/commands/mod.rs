@@ -3,7 +3,9 @@
 mod backup;
 mod check_config;
 mod completions;
+mod copying;
 mod data_file;
+mod doctor;
 mod epoch;
 mod healthcheck;
 mod man;
@@ -40,11 +42,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Order(order) => runtime()?.block_on(order::run(&order, config)),
         Command::Parked(parked) => runtime()?.block_on(parked::run(&parked, config)),
         Command::CheckConfig(check) => check_config::run(&check, config),
+        Command::Doctor(doctor) => runtime()?.block_on(doctor::run(&doctor, config)),
         Command::Migrate(migrate) => {
             runtime()?.block_on(migrate::run(&migrate, &load(config)?.value))
         }
-        Command::Backup(backup) => backup::run(&backup, config),
-        Command::Restore(restore) => restore::run(&restore, config),
+        Command::Backup(backup) => runtime()?.block_on(backup::run(backup, config)),
+        Command::Restore(restore) => runtime()?.block_on(restore::run(restore, config)),
         Command::MigrateTo(to) => runtime()?.block_on(migrate_to::run(&to, config)),
         Command::Epoch(epoch) => runtime()?.block_on(epoch::run(&epoch, config)),
         Command::Play(play) => runtime()?.block_on(play::run(&play)),

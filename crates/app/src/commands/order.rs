@@ -15,7 +15,7 @@ use crate::cli::Order;
 use crate::table::{Table, instant, or_dash};
 
 pub(crate) async fn run(args: &Order, config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let reading = Reading::open(&args.source, config).await?;
+    let reading = Reading::open(&args.data, config).await?;
     let project = reading.project(args.project)?;
     let found = reading.ledger.order(project, args.id).await;
     reading.close().await;

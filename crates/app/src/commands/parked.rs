@@ -12,7 +12,7 @@ use crate::cli::Parked;
 use crate::table::{Table, instant, or_dash};
 
 pub(crate) async fn run(parked: &Parked, config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let reading = Reading::open(&parked.source, config).await?;
+    let reading = Reading::open(&parked.data, config).await?;
     let filter = ParkedFilter {
         project: parked.project,
         order: parked.order,

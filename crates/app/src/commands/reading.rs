@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use ledger::{Ledger, SchemaError};
 use order::ProjectId;
 
-use crate::cli::Source;
+use crate::cli::DataFile;
 use crate::configuration::{Configuration, Embedded, Sources, Stack};
 use crate::demo::Demo;
 
@@ -19,13 +19,13 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Opens what `source` names, or else what `grantline serve` would serve here.
+    /// Opens what `data` names, or else what `grantline serve` would serve here.
     ///
     /// # Errors
     /// When it is not there or cannot be read; when servers are away.
-    pub(super) async fn open(source: &Source, config: Option<&Path>) -> anyhow::Result<Self> {
+    pub(super) async fn open(data: &DataFile, config: Option<&Path>) -> anyhow::Result<Self> {
         let sources = super::sources(config)?;
-        match (&source.file, Demo::file(&sources)) {
+        match (&data.file, Demo::file(&sources)) {
             (Some(path), demo) => {
                 // A backup can be read where nothing is configured.
                 let projects = match demo {

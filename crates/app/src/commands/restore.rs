@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use crate::cli::Restore;
 
-pub(crate) fn run(restore: &Restore, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(restore: Restore, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let to = restore.data.find(config)?;
     // Clients may have seen what was booked after the backup, under the epoch it has.
-    let restored = sqlite::restore(&restore.from, &to, ledger::draw_epoch)?;
+    let from = restore.from.clone();
+    let copy = move |stop: &sqlite::Stop| sqlite::restore(&from, &to, ledger::draw_epoch, stop);
+    let restored = super::copying::run(copy).await??;
     let mut out = io::stdout();
     writeln!(
         out,

@@ -102,7 +102,6 @@ impl Faults {
     }
 
     /// Each fault, in the order of the keys.
-    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.0.iter()
     }

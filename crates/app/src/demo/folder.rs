@@ -33,6 +33,13 @@ impl Folder {
         Ok(folder)
     }
 
+    /// The one that somebody has made; nothing in it is made or changed.
+    pub(super) fn existing(path: &Path) -> Option<Self> {
+        let path = path.canonicalize().ok()?;
+        let folder = Self { path };
+        folder.join(Self::WEBHOOK_SECRET).exists().then_some(folder)
+    }
+
     pub(super) fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }

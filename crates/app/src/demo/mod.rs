@@ -71,6 +71,17 @@ impl Demo {
         Ok(Self { folder })
     }
 
+    /// The one in the folder `data`, which is left as it is. `None` where there is none.
+    pub(crate) fn existing(data: &Path) -> Option<Self> {
+        let folder = Folder::existing(data)?;
+        Some(Self { folder })
+    }
+
+    /// Where its running instance says how it can be reached.
+    pub(crate) fn instance_file(&self) -> PathBuf {
+        self.folder.join(INSTANCE)
+    }
+
     /// The configuration of the demo project: on a file in its folder, unless the
     /// environment in `sources` names servers or another file.
     pub(crate) fn configuration(&self, sources: &Sources) -> File {
@@ -104,7 +115,7 @@ impl Demo {
     /// Leaves word of how the demo can be reached, and says it.
     pub(crate) fn announce(&self, at: Addresses, page: SocketAddr) -> anyhow::Result<Word> {
         let instance = self.instance(at)?;
-        let word = Word(self.folder.join(INSTANCE));
+        let word = Word(self.instance_file());
         instance.write(&word.0)?;
         writeln!(
             io::stdout(),
@@ -137,7 +148,7 @@ impl Demo {
             reason(&running.stack.broker)
         );
         let instance = self.instance(running.addresses)?;
-        let target = instance.target(&self.folder.join(INSTANCE))?;
+        let target = instance.target(&self.instance_file())?;
         let purchase = Purchase::draw(PROJECT, PLAYER);
         let script = Scenario::Paid.script(&purchase, &[], target.views())?;
         let pace = Pace {
@@ -180,7 +191,7 @@ impl Demo {
             .write("order_paid.json", &next.order_paid_combined().to_string())?;
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("grantline"));
         let shown_path = |path: &Path| shortest(path).display().to_string();
-        let data = shown_path(&self.folder.join(INSTANCE));
+        let data = shown_path(&self.instance_file());
         // The one default that needs no word.
         let instance = if Path::new(&data) == Path::new(Instance::DEFAULT_PATH) {
             String::new()

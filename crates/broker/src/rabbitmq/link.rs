@@ -247,7 +247,7 @@ impl Dialer {
 
 /// The client's own way over TLS trusts the system's authorities beside those it is given,
 /// and fails where the system has none.
-async fn connect(
+pub(super) async fn connect(
     uri: AMQPUri,
     properties: ConnectionProperties,
     tls: Tls,

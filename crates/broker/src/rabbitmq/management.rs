@@ -1,4 +1,4 @@
-//! RabbitMQ's management API, as far as `grantline migrate` needs it.
+//! RabbitMQ's management API, as far as `grantline migrate` and `grantline doctor` need it.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,13 +7,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue};
+use hyper::http::response::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use lapin::uri::{AMQPScheme, AMQPUri};
+use secret::Endpoint;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -156,19 +158,33 @@ impl Management {
         object: &str,
         path: &str,
     ) -> Result<Option<T>, TopologyError> {
-        let (status, body) = self.call(Method::GET, path, Bytes::new()).await?;
-        if status == StatusCode::NOT_FOUND {
-            return Ok(None);
+        let (read, _) = self.get_dated(object, path).await?;
+        Ok(read)
+    }
+
+    /// The same, with the date that the server gives to its answer.
+    pub(super) async fn get_dated<T: DeserializeOwned>(
+        &self,
+        object: &str,
+        path: &str,
+    ) -> Result<(Option<T>, Option<String>), TopologyError> {
+        let (head, body) = self.call(Method::GET, path, Bytes::new()).await?;
+        let date = head.headers.get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.map(str::to_owned);
+        if head.status == StatusCode::NOT_FOUND {
+            return Ok((None, date));
         }
-        if !status.is_success() {
-            return Err(self.fault(object, status, &body));
+        if !head.status.is_success() {
+            return Err(self.fault(object, head.status, &body));
         }
-        let read = serde_json::from_slice(&body);
-        read.map(Some).map_err(|error| TopologyError::Unexpected {
-            object: object.to_owned(),
-            status: status.as_u16(),
-            reason: format!("not the expected JSON: {error}"),
-        })
+        match serde_json::from_slice(&body) {
+            Ok(read) => Ok((Some(read), date)),
+            Err(error) => Err(TopologyError::Unexpected {
+                object: object.to_owned(),
+                status: head.status.as_u16(),
+                reason: format!("not the expected JSON: {error}"),
+            }),
+        }
     }
 
     /// Creates something or leaves it as it is. Whether it is new.
@@ -180,7 +196,7 @@ impl Management {
         what: &(impl Serialize + Sync),
     ) -> Result<bool, TopologyError> {
         let body = serde_json::to_vec(what).expect("texts and numbers always serialise");
-        let (status, body) = self.call(method, path, body.into()).await?;
+        let (Parts { status, .. }, body) = self.call(method, path, body.into()).await?;
         if status.is_success() {
             return Ok(status == StatusCode::CREATED);
         }
@@ -192,7 +208,7 @@ impl Management {
         method: Method,
         path: &str,
         body: Bytes,
-    ) -> Result<(StatusCode, Bytes), TopologyError> {
+    ) -> Result<(Parts, Bytes), TopologyError> {
         let unreachable = |source| TopologyError::Unreachable {
             address: self.address.clone(),
             source,
@@ -212,15 +228,20 @@ impl Management {
                 Transport::Tls(client) => client.request(request).await,
             };
             let answer = answer.map_err(|error| unreachable(error.into()))?;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX);
             let body = body.collect().await.map_err(unreachable)?;
-            Ok((status, body.to_bytes()))
+            Ok((head, body.to_bytes()))
         };
         let timed_out = |_| TopologyError::TimedOut {
             address: self.address.clone(),
         };
         timeout(ANSWER_TIMEOUT, exchange).await.map_err(timed_out)?
+    }
+
+    /// Where it is, fit to be shown.
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     pub(super) fn no_vhost(&self) -> TopologyError {
@@ -256,6 +277,17 @@ impl Management {
             },
         }
     }
+}
+
+/// Where the API is. Nothing where the configuration is at fault.
+pub(super) fn endpoint(config: &Config) -> Option<Endpoint> {
+    let place = Place::of(config, &address(config).ok()?).ok()?;
+    let uri = Uri::try_from(&place.address).ok()?;
+    Some(Endpoint {
+        host: uri.host()?.to_owned(),
+        port: uri.port_u16().unwrap_or(if place.tls { 443 } else { 80 }),
+        encrypted: place.tls,
+    })
 }
 
 /// Where the API is and who asks it.

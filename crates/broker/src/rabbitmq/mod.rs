@@ -3,6 +3,8 @@
 //! The connections are kept up in the background and made anew for ever. Dropping the last
 //! clone of the handle leaves them.
 
+mod access;
+mod cluster;
 mod consume;
 mod hear;
 mod holding;
@@ -16,7 +18,9 @@ mod window;
 
 use std::sync::{Arc, OnceLock};
 
+use lapin::uri::AMQPScheme;
 use opentelemetry::metrics::Meter;
+use secret::Endpoint;
 use task::{Headers, Hints, Task};
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -31,6 +35,8 @@ use holding::Holding;
 use link::{Dialer, Session, Way};
 use publish::Publisher;
 
+pub use access::{Access, Right, Unusable};
+pub use cluster::{Cluster, Members, Node};
 pub(crate) use consume::Consumer;
 pub(crate) use hear::HintReceiver;
 pub use management::TopologyError;
@@ -39,6 +45,20 @@ pub use topology::{Fault, Topology};
 /// Host, port and virtual host, or what is wrong with the address.
 pub(crate) fn place(config: &Config) -> String {
     link::address(config).map_or_else(|fault| fault, |uri| place::Place::of(&uri).full())
+}
+
+/// Where messages go, and where the management API is.
+pub(crate) fn endpoints(config: &Config) -> Vec<Endpoint> {
+    let broker = link::address(config).ok();
+    let broker = broker.map(|uri| Endpoint {
+        encrypted: uri.scheme == AMQPScheme::AMQPS,
+        host: uri.authority.host,
+        port: uri.authority.port,
+    });
+    broker
+        .into_iter()
+        .chain(management::endpoint(config))
+        .collect()
 }
 
 #[derive(Clone, Debug)]

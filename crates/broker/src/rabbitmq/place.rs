@@ -85,6 +85,11 @@ impl Place {
     }
 }
 
+/// Whether the broker says that the user may not do this.
+pub(super) fn is_refusal(error: &lapin::Error) -> bool {
+    is_fault(error, ACCESS_REFUSED)
+}
+
 fn is_fault(error: &lapin::Error, code: u16) -> bool {
     matches!(error.kind(), ErrorKind::ProtocolError(fault) if fault.get_id() == code)
 }

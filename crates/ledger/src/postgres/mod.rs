@@ -3,6 +3,7 @@
 mod book;
 mod bookings;
 mod conflicts;
+mod examine;
 mod migrations;
 mod moving;
 mod notices;
@@ -30,6 +31,8 @@ use self::pool::{Lent, POOL, Pool};
 use crate::metrics::tell_pool;
 use crate::{Config, LedgerError, SchemaError};
 
+pub(crate) use examine::endpoint;
+
 /// As the server's own views name our connections.
 const NAME: &str = "grantline";
 
@@ -37,6 +40,18 @@ const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// How long the database may take to answer a new connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How to reach the server, with the certificates of the configuration.
+fn options(config: &Config) -> Result<PgConnectOptions, SchemaError> {
+    let url = config.url.reveal();
+    // sqlx takes any scheme, and would look for PostgreSQL at a MySQL's address.
+    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        let scheme = sqlx::Error::Configuration("another scheme".into());
+        return Err(SchemaError::Url(scheme));
+    }
+    let options = PgConnectOptions::from_str(&url).map_err(SchemaError::Url)?;
+    Ok(tls::encrypted(options, &config.tls))
+}
 
 /// The ledger on a server. Clones share their connections.
 #[derive(Clone, Debug)]
@@ -57,20 +72,14 @@ impl Ledger {
 
     /// Every session begins with these settings.
     fn with(config: &Config, settings: &[(&str, &str)]) -> Result<Self, SchemaError> {
-        let url = config.url.reveal();
-        // sqlx takes any scheme, and would look for PostgreSQL at a MySQL's address.
-        if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
-            let scheme = sqlx::Error::Configuration("another scheme".into());
-            return Err(SchemaError::Url(scheme));
-        }
-        let options = PgConnectOptions::from_str(&url).map_err(SchemaError::Url)?;
+        let options = options(config)?;
         let at = format!(
             "{}:{}/{}",
             options.get_host(),
             options.get_port(),
             options.get_database().unwrap_or_default()
         );
-        let options = tls::encrypted(options, &config.tls)
+        let options = options
             .options(settings.iter().copied())
             .application_name(NAME)
             .options([

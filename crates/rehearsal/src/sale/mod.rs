@@ -32,6 +32,7 @@ mod stage;
 pub mod verdict;
 
 pub use arrivals::{Rate, Spike, SpikeError};
+pub use chance::Chance;
 pub use live::{Lasting, Live, Looked, Moment};
 pub use plan::{Bounds, Plan, PlanError, Run};
 pub use shares::{Setting, Share, ShareError, Shares};

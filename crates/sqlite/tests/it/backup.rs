@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use rusqlite::Connection;
-use sqlite::{BackupError, File};
+use sqlite::{BackupError, File, Stop};
 use testkit::Folder;
 
 use crate::{Fault, check, numbers, open, put};
@@ -107,7 +107,7 @@ async fn a_damaged_file_makes_no_backup() {
     bytes[last..].fill(0xA5);
     fs::write(&path, &bytes).unwrap();
     let to = folder.join("copy.db");
-    let refused = sqlite::backup(&path, &to).unwrap_err();
+    let refused = sqlite::backup(&path, &to, &Stop::default()).unwrap_err();
     assert!(refused.to_string().contains("is damaged"), "{refused}");
     assert!(!to.exists());
     let left = names(&folder);
@@ -115,6 +115,26 @@ async fn a_damaged_file_makes_no_backup() {
         left.iter().all(|name| !name.contains("partial")),
         "{left:?}"
     );
+}
+
+#[tokio::test]
+async fn a_backup_that_is_interrupted_leaves_nothing() {
+    let folder = Folder::new();
+    let file = open(&folder).await;
+    // More than is copied in one go.
+    file.write(|connection| -> Result<(), Fault> {
+        (0..3_000).try_for_each(|number| put(connection, number, 2_000))
+    })
+    .await
+    .unwrap();
+    let path = file.path().to_owned();
+    file.close().await;
+    let before = names(&folder);
+    let stop = Stop::default();
+    stop.ask();
+    let refused = sqlite::backup(&path, &folder.join("copy.db"), &stop).unwrap_err();
+    assert!(matches!(refused, BackupError::Interrupted), "{refused}");
+    assert_eq!(names(&folder), before);
 }
 
 #[tokio::test]
@@ -130,7 +150,7 @@ async fn a_file_of_an_older_version_is_backed_up_as_it_is() {
         .execute_batch(&old)
         .unwrap();
     let to = folder.join("copy.db");
-    sqlite::backup(&path, &to).unwrap();
+    sqlite::backup(&path, &to, &Stop::default()).unwrap();
     let version = "PRAGMA user_version";
     let copy = Connection::open(&to).unwrap();
     let found: i64 = copy.query_row(version, [], |row| row.get(0)).unwrap();

@@ -3,10 +3,10 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::PathBuf;
 
 use rusqlite::Connection;
-use sqlite::{File, OpenError, RestoreError};
+use sqlite::{File, OpenError, RestoreError, Stop};
 use testkit::Folder;
 
-use crate::{insert, numbers, open, put};
+use crate::{Fault, insert, numbers, open, put};
 
 /// A file with a backup that holds 1, and 2 written after it.
 async fn scene(folder: &Folder) -> (File, PathBuf) {
@@ -31,7 +31,7 @@ async fn a_restore_puts_the_backup_in_place_and_keeps_what_was_there() {
     let (file, backup) = scene(&folder).await;
     let path = file.path().to_owned();
 
-    let served = sqlite::restore(&backup, &path, |_| Ok(())).unwrap_err();
+    let served = sqlite::restore(&backup, &path, |_| Ok(()), &Stop::default()).unwrap_err();
     let locked = matches!(served, RestoreError::Target(OpenError::Locked { .. }));
     assert!(locked, "{served}");
     insert(&file, 3).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_restore_puts_the_backup_in_place_and_keeps_what_was_there() {
         copy.execute("INSERT INTO probe VALUES (9, NULL)", [])?;
         Ok("prepared")
     };
-    let restored = sqlite::restore(&backup, &path, prepare).unwrap();
+    let restored = sqlite::restore(&backup, &path, prepare, &Stop::default()).unwrap();
     assert_eq!(restored.prepared, "prepared");
     assert_eq!(numbers_in(&path).await, [1, 9]);
     assert_eq!(numbers_in(&restored.replaced.unwrap()).await, [1, 2, 3]);
@@ -63,7 +63,7 @@ async fn a_restore_keeps_the_owner() {
     let is_root = chown(&path, Some(somebody), Some(somebody)).is_ok();
     let owner = fs::metadata(&path).unwrap().uid();
     assert_eq!(is_root, owner == somebody);
-    sqlite::restore(&backup, &path, |_| Ok(())).unwrap();
+    sqlite::restore(&backup, &path, |_| Ok(()), &Stop::default()).unwrap();
     let restored = fs::metadata(&path).unwrap();
     assert_eq!(restored.uid(), owner);
     assert_eq!(restored.mode() & 0o777, 0o600);
@@ -75,7 +75,7 @@ async fn a_restore_to_where_nothing_is_needs_nothing() {
     let (file, backup) = scene(&folder).await;
     file.close().await;
     let path = folder.join("new.db");
-    let restored = sqlite::restore(&backup, &path, |_| Ok(())).unwrap();
+    let restored = sqlite::restore(&backup, &path, |_| Ok(()), &Stop::default()).unwrap();
     assert!(restored.replaced.is_none());
     assert_eq!(numbers_in(&path).await, [1]);
 }
@@ -109,7 +109,7 @@ async fn a_log_that_was_left_goes_with_the_file_it_belongs_to() {
         .unwrap();
         fs::write(&log, &left_log).unwrap();
 
-        let restored = sqlite::restore(&backup, &path, |_| Ok(())).unwrap();
+        let restored = sqlite::restore(&backup, &path, |_| Ok(()), &Stop::default()).unwrap();
         assert!(!log.exists());
         assert_eq!(numbers_in(&path).await, [1]);
         let aside = restored.replaced.unwrap();
@@ -132,7 +132,7 @@ async fn what_is_no_whole_backup_replaces_nothing() {
     let before = fs::read(&path).unwrap();
     let entries = || fs::read_dir(folder.path()).unwrap().count();
 
-    let itself = sqlite::restore(&path, &path, |_| Ok(())).unwrap_err();
+    let itself = sqlite::restore(&path, &path, |_| Ok(()), &Stop::default()).unwrap_err();
     assert!(matches!(itself, RestoreError::Itself { .. }), "{itself}");
 
     let bad = folder.join("bad.db");
@@ -151,7 +151,7 @@ async fn what_is_no_whole_backup_replaces_nothing() {
     ] {
         fs::write(&bad, bytes).unwrap();
         let there = entries();
-        let refused = sqlite::restore(&bad, &path, |_| Ok(())).unwrap_err();
+        let refused = sqlite::restore(&bad, &path, |_| Ok(()), &Stop::default()).unwrap_err();
         let RestoreError::Backup(why) = &refused else {
             panic!("{refused}");
         };
@@ -160,7 +160,7 @@ async fn what_is_no_whole_backup_replaces_nothing() {
         assert_eq!(entries(), there, "nothing is left behind");
     }
     let failing = |_: &Connection| Err::<(), _>(rusqlite::Error::InvalidQuery);
-    sqlite::restore(&backup, &path, failing).unwrap_err();
+    sqlite::restore(&backup, &path, failing, &Stop::default()).unwrap_err();
     assert!(before == fs::read(&path).unwrap());
 }
 
@@ -176,7 +176,7 @@ async fn a_file_that_somebody_reads_is_not_replaced() {
     insert(&file, 3).await.unwrap();
     file.close().await;
 
-    let refused = sqlite::restore(&backup, &path, |_| Ok(())).unwrap_err();
+    let refused = sqlite::restore(&backup, &path, |_| Ok(()), &Stop::default()).unwrap_err();
     let said = format!(
         "{refused}: {}",
         std::error::Error::source(&refused).unwrap()
@@ -184,7 +184,7 @@ async fn a_file_that_somebody_reads_is_not_replaced() {
     assert!(said.contains("somebody is reading it"), "{said}");
     drop(reader);
     assert_eq!(numbers_in(&path).await, [1, 2, 3]);
-    sqlite::restore(&backup, &path, |_| Ok(())).unwrap();
+    sqlite::restore(&backup, &path, |_| Ok(()), &Stop::default()).unwrap();
     assert_eq!(numbers_in(&path).await, [1]);
 }
 
@@ -199,8 +199,37 @@ async fn a_restore_over_a_file_that_was_moved_says_so() {
     moving.begin_move("db", "mq", at).await.unwrap();
     moving.end_move(at).await.unwrap();
     moving.close().await;
-    let restored = sqlite::restore(&backup, &path, |_| Ok(())).unwrap();
+    let restored = sqlite::restore(&backup, &path, |_| Ok(()), &Stop::default()).unwrap();
     assert_eq!(restored.moved.unwrap().moved_at, Some(at));
-    let again = sqlite::restore(&backup, &path, |_| Ok(())).unwrap();
+    let again = sqlite::restore(&backup, &path, |_| Ok(()), &Stop::default()).unwrap();
     assert_eq!(again.moved, None);
+}
+
+#[tokio::test]
+async fn a_restore_that_is_interrupted_leaves_the_file_and_nothing_else() {
+    let folder = Folder::new();
+    let (file, _) = scene(&folder).await;
+    // Enough to be looked through for a while.
+    file.write(|connection| -> Result<(), Fault> {
+        (3..1_000).try_for_each(|number| put(connection, number, 1))
+    })
+    .await
+    .unwrap();
+    let backup = folder.join("large.db");
+    file.backup(&backup).await.unwrap();
+    let path = file.path().to_owned();
+    file.close().await;
+    let before = fs::read(&path).unwrap();
+    let entries = || fs::read_dir(folder.path()).unwrap().count();
+    let there = entries();
+    let stop = Stop::default();
+    // Between the copy and the look through it.
+    let asking = |_: &Connection| {
+        stop.ask();
+        Ok(())
+    };
+    let refused = sqlite::restore(&backup, &path, asking, &stop).unwrap_err();
+    assert!(matches!(refused, RestoreError::Interrupted), "{refused}");
+    assert!(before == fs::read(&path).unwrap());
+    assert_eq!(entries(), there, "nothing is left behind");
 }
