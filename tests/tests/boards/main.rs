@@ -1,0 +1,128 @@
+//! Dashboards, rules and runbooks, held against Prometheus and a real sale.
+//!
+//! Grafana cannot be had here, so what is proven of a dashboard is its data: every query of
+//! every panel finds some, in a Prometheus that scraped the roles of the cluster stack.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod boards;
+mod files;
+mod line;
+mod names;
+mod prometheus;
+
+use std::time::Duration;
+
+use boards::Board;
+use files::Rules;
+use line::Line;
+use names::Exposed;
+use prometheus::Prometheus;
+
+/// The watcher reads queues and ledger every 15 s, and this machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A sale with forged signatures, an order that nobody can grant, and a worker that is killed:
+/// every query finds data, and *Sale night* shows each of the three.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_panel_and_rule_finds_data_after_a_sale_with_faults() {
+    let mut line = Line::start().await;
+    let prometheus = Prometheus::start(line.folder(), line.targets()).await;
+    prometheus
+        .until("sum(up)", PATIENCE, |up| up >= line.targets().len() as f64)
+        .await;
+
+    let sale = line.begin_sale();
+    line.sell_what_nobody_can_grant().await;
+    line.forge_signatures(60).await;
+    line.kill_the_worker().await;
+    let waiting = "max(grantline_worker_queue_depth{queue=\"grantline.grant.v1\"})";
+    prometheus
+        .until(waiting, PATIENCE, |tasks| tasks > 0.0)
+        .await;
+    let nobody = "min(grantline_worker_queue_consumers{queue=\"grantline.grant.v1\"})";
+    prometheus
+        .until(nobody, PATIENCE, |consumers| consumers < 1.0)
+        .await;
+    line.start_the_worker();
+    sale.ended().await;
+    let all_taken = "sum(grantline_worker_queue_depth) == 0";
+    prometheus.until(all_taken, PATIENCE, |_| true).await;
+    let stuck = "sum(grantline_ledger_paid_not_granted)";
+    prometheus
+        .until(stuck, PATIENCE, |orders| orders >= 1.0)
+        .await;
+
+    let boards = Board::all();
+    let mut faults = Vec::new();
+    for board in &boards {
+        faults.extend(board.without_data(&prometheus).await);
+    }
+    let rules = prometheus.rules().await;
+    let exposed = Exposed::of(&prometheus.series().await);
+    let expressions = boards.iter().flat_map(Board::queries);
+    for (place, expression) in expressions.chain(rules.iter().map(prometheus::Rule::query)) {
+        let unknown = exposed.unknown(&expression);
+        faults.extend(unknown.into_iter().map(|what| format!("{place}: {what}")));
+    }
+    faults.extend(prometheus.broken_rules().await);
+    assert!(faults.is_empty(), "{faults:#?}");
+
+    let night = boards.iter().find(|it| it.slug() == "sale-night").unwrap();
+    for (panel, least) in [
+        ("Backlog", 1.0),
+        ("Oldest task", 1.0),
+        ("Paid, not granted", 1.0),
+        ("Paid, not granted: money", 0.01),
+        ("Paid, not granted: the oldest", 1.0),
+        ("Signatures that do not hold", 0.5),
+        ("Parked", 1.0),
+        ("In, booked, pushed", 1.0),
+    ] {
+        let most = night.most(panel, &prometheus).await;
+        assert!(
+            most >= least,
+            "{panel} shows {most} at most, expected {least}"
+        );
+    }
+    for alert in ["GrantlineWrongSecret", "GrantlineQueueWithoutConsumers"] {
+        let seen = format!("max_over_time(ALERTS{{alertname=\"{alert}\"}}[10m])");
+        prometheus.until(&seen, PATIENCE, |is| is >= 1.0).await;
+    }
+}
+
+#[test]
+fn dashboards_are_as_their_source_writes_them() {
+    files::run("python3", &["-B", "deploy/grafana/build.py", "--check"]);
+    let mut uids: Vec<_> = Board::all().iter().map(Board::uid).collect();
+    uids.sort();
+    uids.dedup();
+    assert_eq!(uids.len(), Board::all().len(), "one uid is taken twice");
+    for board in Board::all() {
+        assert_eq!(board.faults(), Vec::<String>::new(), "{}", board.slug());
+    }
+}
+
+#[test]
+fn rules_fire_and_are_silent_as_their_tests_say() {
+    files::run(
+        "promtool",
+        &["check", "config", "deploy/prometheus/prometheus.yml"],
+    );
+    let tests = files::below("deploy/prometheus/tests", "yaml");
+    let tests = tests.iter().map(String::as_str);
+    let arguments: Vec<_> = ["test", "rules"].into_iter().chain(tests).collect();
+    files::run("promtool", &arguments);
+}
+
+#[test]
+fn every_alert_is_tested_silent_and_firing_and_leads_to_its_page() {
+    let rules = Rules::read();
+    assert!(rules.alerts.len() > 50, "{}", rules.alerts.len());
+    assert_eq!(rules.untested(), Vec::<String>::new());
+    assert_eq!(rules.without_page(), Vec::<String>::new());
+    assert_eq!(rules.orphaned_pages(), Vec::<String>::new());
+    let linked = Board::all();
+    let linked = linked.iter().flat_map(Board::runbooks);
+    let missing: Vec<_> = linked.filter(|page| !files::page_exists(page)).collect();
+    assert_eq!(missing, Vec::<String>::new(), "linked by a panel");
+}
