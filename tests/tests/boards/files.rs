@@ -49,6 +49,33 @@ pub(crate) fn page_exists(page: &str) -> bool {
     root().join(RUNBOOKS).join(page).exists()
 }
 
+/// What the runbooks tell a person to ask the ledger, with the page that says so.
+pub(crate) fn statements() -> Vec<(String, String)> {
+    let mut statements = Vec::new();
+    for page in below(RUNBOOKS, "md") {
+        let text = read(&page);
+        let blocks = text.split("```sql\n").skip(1);
+        statements.extend(blocks.map(|block| {
+            let (statement, _) = block.split_once("```").unwrap();
+            (page.clone(), statement.to_owned())
+        }));
+    }
+    statements
+}
+
+/// What they tell a person to ask Prometheus.
+pub(crate) fn questions() -> Vec<(String, String)> {
+    let mut questions = Vec::new();
+    for page in below(RUNBOOKS, "md") {
+        let text = read(&page);
+        // Every second piece stands between backticks; blocks have three of them.
+        let pieces = text.split('`').skip(1).step_by(2);
+        let asked = pieces.filter(|piece| piece.contains("grantline_"));
+        questions.extend(asked.map(|piece| (page.clone(), piece.replace('\n', " "))));
+    }
+    questions
+}
+
 /// An alert as the files name it.
 pub(crate) struct Alert {
     name: String,

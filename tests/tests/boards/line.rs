@@ -47,7 +47,7 @@ pub(crate) struct Line {
     /// Before the folder and the servers they work with, so that they end first.
     processes: Vec<Process>,
     folder: Folder,
-    _database: Database,
+    database: Database,
     _vhost: Vhost,
 }
 
@@ -87,7 +87,7 @@ impl Line {
         let mut line = Self {
             processes: processes.into(),
             folder,
-            _database: database,
+            database,
             _vhost: vhost,
         };
         for number in 0..PROCESSES.len() {
@@ -195,6 +195,13 @@ impl Line {
             let answer = http.ask(Method::POST, &url, &headers, body).await.unwrap();
             assert_eq!(answer.status, 400);
         }
+    }
+
+    /// Runs a statement. Says what is wrong with it.
+    pub(crate) async fn ask_the_ledger(&self, statement: &str) -> Result<(), sqlx::Error> {
+        // The statements are those of our own runbooks.
+        let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned()));
+        statement.fetch_all(self.database.pool()).await.map(drop)
     }
 
     pub(crate) async fn kill_the_worker(&mut self) {

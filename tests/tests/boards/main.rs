@@ -59,12 +59,26 @@ async fn every_panel_and_rule_finds_data_after_a_sale_with_faults() {
     }
     let rules = prometheus.rules().await;
     let exposed = Exposed::of(&prometheus.series().await);
-    let expressions = boards.iter().flat_map(Board::queries);
-    for (place, expression) in expressions.chain(rules.iter().map(prometheus::Rule::query)) {
+    let mut expressions: Vec<_> = boards.iter().flat_map(Board::queries).collect();
+    expressions.extend(rules.iter().map(prometheus::Rule::query));
+    for (page, question) in files::questions() {
+        let answer = prometheus.range(&question).await;
+        faults.extend(
+            answer
+                .err()
+                .map(|error| format!("{page}: {error} from {question}")),
+        );
+        expressions.push((page, question));
+    }
+    for (place, expression) in expressions {
         let unknown = exposed.unknown(&expression);
         faults.extend(unknown.into_iter().map(|what| format!("{place}: {what}")));
     }
     faults.extend(prometheus.broken_rules().await);
+    for (page, statement) in files::statements() {
+        let answer = line.ask_the_ledger(&statement).await;
+        faults.extend(answer.err().map(|error| format!("{page}: {error}")));
+    }
     assert!(faults.is_empty(), "{faults:#?}");
 
     let night = boards.iter().find(|it| it.slug() == "sale-night").unwrap();

@@ -48,7 +48,7 @@ impl Prometheus {
         for file in files::below("deploy/prometheus/rules", "yaml") {
             let text = files::read(&file);
             let often = text
-                .replace("interval: 30s", "interval: 1s")
+                .replace("interval: 1m", "interval: 1s")
                 .replace("interval: 5m", "interval: 1s");
             let name = Path::new(&file).file_name().unwrap();
             fs::write(home.join("rules").join(name), often).unwrap();
