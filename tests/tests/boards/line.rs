@@ -241,11 +241,13 @@ fn configuration(database: &Database, vhost: &Vhost, folder: &Folder, ip: Ipv4Ad
          [claim]\nurl = {redis:?}\nkey_prefix = {prefix:?}\n\n\
          [ingress]\nlisten = \"{ip}:8080\"\n\n[publisher]\nlisten = \"{ip}:8081\"\n\n\
          [api]\nlisten = \"{ip}:8082\"\n\n\
-         [api.keys.game]\nsecret_file = {key:?}\nrights = [\"register\", \"read\"]\n\n\
+         [api.keys.game]\nsecret_file = \"{key}\"\nrights = [\"register\", \"read\"]\n\n\
          [projects.{PROJECT}]\nrehearsal = true\nwebhook_secrets = [{webhook:?}]\n\n\
-         [projects.{PROJECT}.publisher]\nalgorithm = \"HS256\"\nsecret_file = {login:?}\n\
+         [projects.{PROJECT}.publisher]\nalgorithm = \"HS256\"\nsecret_file = \"{login}\"\n\
          login_project_id = {LOGIN_PROJECT:?}\n",
         webhook = SECRETS[0].1,
+        login = login.display(),
+        key = key.display(),
         database = database.url(),
         amqp = vhost.url(),
         redis = redis.url,

@@ -27,53 +27,14 @@ const PATIENCE: Duration = Duration::from_mins(2);
 async fn every_panel_and_rule_finds_data_after_a_sale_with_faults() {
     let mut line = Line::start().await;
     let prometheus = Prometheus::start(line.folder(), line.targets()).await;
-    prometheus
-        .until("sum(up)", PATIENCE, |up| up >= line.targets().len() as f64)
-        .await;
-
-    let sale = line.begin_sale();
-    line.sell_what_nobody_can_grant().await;
-    line.forge_signatures(60).await;
-    line.kill_the_worker().await;
-    let waiting = "max(grantline_worker_queue_depth{queue=\"grantline.grant.v1\"})";
-    prometheus
-        .until(waiting, PATIENCE, |tasks| tasks > 0.0)
-        .await;
-    let nobody = "min(grantline_worker_queue_consumers{queue=\"grantline.grant.v1\"})";
-    prometheus
-        .until(nobody, PATIENCE, |consumers| consumers < 1.0)
-        .await;
-    line.start_the_worker();
-    sale.ended().await;
-    let all_taken = "sum(grantline_worker_queue_depth) == 0";
-    prometheus.until(all_taken, PATIENCE, |_| true).await;
-    let stuck = "sum(grantline_ledger_paid_not_granted)";
-    prometheus
-        .until(stuck, PATIENCE, |orders| orders >= 1.0)
-        .await;
+    play_the_sale(&mut line, &prometheus).await;
 
     let boards = Board::all();
     let mut faults = Vec::new();
     for board in &boards {
         faults.extend(board.without_data(&prometheus).await);
     }
-    let rules = prometheus.rules().await;
-    let exposed = Exposed::of(&prometheus.series().await);
-    let mut expressions: Vec<_> = boards.iter().flat_map(Board::queries).collect();
-    expressions.extend(rules.iter().map(prometheus::Rule::query));
-    for (page, question) in files::questions() {
-        let answer = prometheus.range(&question).await;
-        faults.extend(
-            answer
-                .err()
-                .map(|error| format!("{page}: {error} from {question}")),
-        );
-        expressions.push((page, question));
-    }
-    for (place, expression) in expressions {
-        let unknown = exposed.unknown(&expression);
-        faults.extend(unknown.into_iter().map(|what| format!("{place}: {what}")));
-    }
+    faults.extend(names_of_nothing(&boards, &prometheus).await);
     faults.extend(prometheus.broken_rules().await);
     for (page, statement) in files::statements() {
         let answer = line.ask_the_ledger(&statement).await;
@@ -86,7 +47,7 @@ async fn every_panel_and_rule_finds_data_after_a_sale_with_faults() {
         ("Backlog", 1.0),
         ("Oldest task", 1.0),
         ("Paid, not granted", 1.0),
-        ("Paid, not granted: money", 0.01),
+        ("Paid, not granted: money", 6.98),
         ("Paid, not granted: the oldest", 1.0),
         ("Signatures that do not hold", 0.5),
         ("Parked", 1.0),
@@ -102,6 +63,54 @@ async fn every_panel_and_rule_finds_data_after_a_sale_with_faults() {
         let seen = format!("max_over_time(ALERTS{{alertname=\"{alert}\"}}[10m])");
         prometheus.until(&seen, PATIENCE, |is| is >= 1.0).await;
     }
+}
+
+/// Returns when everything that was accepted has ended, and the watcher has seen it.
+async fn play_the_sale(line: &mut Line, prometheus: &Prometheus) {
+    let of_grants = "{queue=\"grantline.grant.v1\"}";
+    let see = async |query: &str| prometheus.until(query, PATIENCE, |_| true).await;
+    see(&format!("count(up == 1) == {}", line.targets().len())).await;
+    let sale = line.begin_sale();
+    line.sell_what_nobody_can_grant().await;
+    line.forge_signatures(60).await;
+    line.kill_the_worker().await;
+    see(&format!(
+        "max(grantline_worker_queue_oldest_seconds{of_grants}) > 1"
+    ))
+    .await;
+    see(&format!(
+        "max(grantline_worker_queue_consumers{of_grants}) == 0"
+    ))
+    .await;
+    line.start_the_worker();
+    sale.ended().await;
+    see("sum(grantline_worker_queue_depth) == 0").await;
+    see("sum(grantline_ledger_paid_not_granted) > 0").await;
+}
+
+/// What queries name and nobody has, or what is no query.
+async fn names_of_nothing(boards: &[Board], prometheus: &Prometheus) -> Vec<String> {
+    let exposed = Exposed::of(&prometheus.series().await);
+    let mut faults = Vec::new();
+    let mut expressions: Vec<_> = boards.iter().flat_map(Board::queries).collect();
+    let rules = prometheus.rules().await;
+    expressions.extend(rules.iter().map(prometheus::Rule::query));
+    for (page, question) in files::questions() {
+        let answer = prometheus.range(&question).await;
+        faults.extend(
+            answer
+                .err()
+                .map(|error| format!("{page}: {error} from {question}")),
+        );
+        expressions.push((page, question));
+    }
+    for (place, expression) in expressions {
+        let unknown = exposed.unknown(&expression);
+        faults.extend(unknown.into_iter().map(|what| format!("{place}: {what}")));
+    }
+    faults.sort();
+    faults.dedup();
+    faults
 }
 
 #[test]
