@@ -17,6 +17,7 @@ impl Metrics {
         Self {
             requests: meter
                 .u64_counter("grantline.api.requests")
+                .with_unit("{request}")
                 .with_description("Requests, by the caller's key, path, status and verdict")
                 .build(),
             answered: telemetry::durations(

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod configuration;
 mod demo;
+mod needs;
 mod openapi;
 mod printer;
 mod roles;

@@ -8,16 +8,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use broker::Broker;
 use claim::Claims;
-use httpd::{Admin, Check, Listener, Need, Readiness};
+use httpd::{Admin, Check, Connections, Listener, Need, Readiness};
 use ledger::{Ledger, SchemaError};
 use lifecycle::Lifecycle;
 use order::ProjectId;
 use task::Lane;
 use telemetry::Repeats;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use worker::Handler;
 
 use crate::configuration::{Configuration, Stack};
+use crate::needs;
 use crate::stack::Opened;
 
 /// How long roles other than worker and publisher may take to finish what is in flight.
@@ -122,6 +124,21 @@ impl Listeners {
         })
     }
 
+    /// How many connections each has, by its name.
+    fn connections(&self) -> Vec<(&'static str, Connections)> {
+        let others = [
+            ("ingress", &self.ingress),
+            ("publisher", &self.publisher),
+            ("api", &self.api),
+        ];
+        let of = |(name, listener): (_, &Option<Listener>)| {
+            Some((name, listener.as_ref()?.connections()))
+        };
+        let admin = ("admin", self.admin.connections());
+        let others = others.into_iter().filter_map(of);
+        std::iter::once(admin).chain(others).collect()
+    }
+
     fn addresses(&self) -> Addresses {
         let at = |listener: &Option<Listener>| listener.as_ref().map(Listener::local_addr);
         Addresses {
@@ -188,6 +205,10 @@ impl Roles {
         let meter = |owner| telemetry.telemetry().meter(owner);
         let readiness = Readiness::new(lifecycle);
         let stack = Opened::new(config, name, &meter("broker")).await?;
+        telemetry.telemetry().tell_process(&Handle::current());
+        httpd::tell_connections(&meter("httpd"), listeners.connections());
+        httpd::tell_dependencies(&meter("httpd"), readiness.clone());
+        stack.ledger.measure(&meter("ledger"));
         let grace = self.grace(config);
 
         let admin = Admin::new(readiness.clone(), telemetry.telemetry().clone());
@@ -319,9 +340,11 @@ impl Wiring {
         let deps = worker::Deps {
             ledger: self.ledger.clone(),
             broker: self.broker.clone(),
-            claims,
+            claims: claims.clone(),
             meter,
+            projects: config.projects.keys().map(|key| key.0).collect(),
         };
+        self.show_needs(claims);
         let (config, lifecycle) = (config.worker.clone(), self.lifecycle.clone());
         let schema = self.schema("worker.schema");
         self.lifecycle.supervise("worker", async move {
@@ -330,6 +353,22 @@ impl Wiring {
                 lifecycle.drain_token().cancelled().await;
             }
             anyhow::Ok(())
+        });
+    }
+
+    /// Shows what a worker needs, until the drain.
+    fn show_needs(&self, claims: Claims) {
+        let check = |name| self.readiness.register(name, Need::Informational);
+        let broker = needs::show_broker(self.broker.clone(), check("worker.broker"));
+        let claims = needs::show_claims(claims, check("worker.claims"));
+        let ledger = needs::show_ledger(self.ledger.clone(), check("worker.ledger"));
+        let shown = async move { tokio::join!(broker, claims, ledger) };
+        let drained = self.lifecycle.drain_token().clone().cancelled_owned();
+        self.lifecycle.track(async move {
+            tokio::select! {
+                _ = shown => {}
+                () = drained => {}
+            }
         });
     }
 

@@ -135,6 +135,16 @@ impl Broker {
         }
     }
 
+    /// How many messages of each queue this process holds unfinished: what the broker counts
+    /// as unacknowledged, but for those it is about to give to somebody else.
+    #[must_use]
+    pub fn held(&self) -> Vec<(&'static str, u64)> {
+        match &self.0 {
+            Handle::RabbitMq(broker) => broker.held(),
+            Handle::Embedded(broker) => broker.held(),
+        }
+    }
+
     /// Refuses further publishes, waits for the confirms that are due, at most
     /// `confirm_timeout`, then disconnects. Cancel and close consumers before.
     pub async fn close(&self) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use task::{HeaderError, Headers, Hints, Lane, Task};
+use time::OffsetDateTime;
 
 /// One message taken from a queue. It stays the broker's until it is finished, retried or
 /// parked; one that is dropped comes back when its consumer closes.
@@ -157,4 +158,8 @@ pub struct Depth {
     pub ready: u64,
     /// Consumers on it, of all processes.
     pub consumers: u64,
+    /// When the ingress had read the first of those that wait. `None` where nothing waits,
+    /// and with RabbitMQ, which tells nobody without handing the message out; and in queues
+    /// without a worker's lane.
+    pub oldest: Option<OffsetDateTime>,
 }

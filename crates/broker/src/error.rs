@@ -33,6 +33,16 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// Every value of the metric label `outcome`.
+    pub(crate) const LABELS: [&'static str; 6] = [
+        "blocked",
+        "unavailable",
+        "full",
+        "refused",
+        "timed_out",
+        "returned",
+    ];
+
     /// The value of the metric label `outcome`.
     #[must_use]
     pub const fn label(&self) -> &'static str {

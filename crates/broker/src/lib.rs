@@ -25,5 +25,6 @@ pub use config::{Config, EmbeddedConfig};
 pub use delivery::{Delivery, Depth, HintEvent, Tag, Tier, Unreadable};
 pub use error::PublishError;
 pub use moving::{Carried, Destination, MoveError};
+pub use names::work as work_queue;
 pub use rabbitmq::{Fault, Topology, TopologyError};
 pub use state::{Link, State};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 
-use crate::PublishError;
+use crate::{PublishError, names};
 
 /// The instruments of one process.
 #[derive(Clone, Debug)]
@@ -21,13 +21,14 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
-        let counter = |name: &'static str, description: &'static str| {
+        let counter = |name: &'static str, unit: &'static str, description: &'static str| {
             meter
                 .u64_counter(name)
+                .with_unit(unit)
                 .with_description(description)
                 .build()
         };
-        Self {
+        let metrics = Self {
             confirm: telemetry::durations(
                 meter,
                 "grantline.broker.confirm",
@@ -35,28 +36,49 @@ impl Metrics {
             ),
             failed: counter(
                 "grantline.broker.publish_failures",
+                "{message}",
                 "Publishes that were not confirmed, as their callers saw them",
             ),
             refused: counter(
                 "grantline.broker.refused",
+                "{message}",
                 "Messages the broker refused: a queue is full or failed",
             ),
             returned: counter(
                 "grantline.broker.returned",
+                "{message}",
                 "Messages without any queue; must stay 0",
             ),
             lost: counter(
                 "grantline.broker.connections_lost",
+                "{connection}",
                 "Connections and connection attempts that failed",
             ),
             rebuilt: counter(
                 "grantline.broker.consumers_rebuilt",
+                "{consumer}",
                 "Consumers that were built anew",
             ),
             hints_dropped: counter(
                 "grantline.broker.hints_dropped",
+                "{message}",
                 "Hint messages that were dropped; publishers find their rows in the ledger",
             ),
+        };
+        metrics.begin();
+        metrics
+    }
+
+    /// Lets the series whose first increase somebody waits for begin at 0.
+    fn begin(&self) {
+        for counter in [&self.refused, &self.returned, &self.hints_dropped] {
+            counter.add(0, &[]);
+        }
+        for outcome in PublishError::LABELS {
+            self.failed.add(0, &[KeyValue::new("outcome", outcome)]);
+        }
+        for queue in names::queues() {
+            self.rebuilt.add(0, &[KeyValue::new("queue", queue)]);
         }
     }
 
@@ -83,6 +105,13 @@ impl Metrics {
 
     pub(crate) fn returned(&self) {
         self.returned.add(1, &[]);
+    }
+
+    /// Lets the losses of these ways begin at 0.
+    pub(crate) fn begin_links(&self, links: impl IntoIterator<Item = &'static str>) {
+        for link in links {
+            self.lost.add(0, &[KeyValue::new("link", link)]);
+        }
     }
 
     pub(crate) fn lost(&self, link: &'static str) {

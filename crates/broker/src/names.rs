@@ -15,7 +15,8 @@ pub(crate) const PARKED: &str = "grantline.parked.v1";
 pub(crate) const HINTS: &str = "grantline.hints.v1";
 
 /// The work queue of a lane.
-pub(crate) const fn work(lane: Lane) -> &'static str {
+#[must_use]
+pub const fn work(lane: Lane) -> &'static str {
     match lane {
         Lane::Grant => "grantline.grant.v1",
         Lane::Revoke => "grantline.revoke.v1",

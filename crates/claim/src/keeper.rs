@@ -38,6 +38,8 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    pub(crate) const ALL: [Self; 4] = [Self::TimedOut, Self::ReadOnly, Self::Loading, Self::Other];
+
     pub(crate) fn of(error: &RedisError) -> Self {
         let kind = error.kind();
         if kind == ErrorKind::Server(ServerErrorKind::ReadOnly) {

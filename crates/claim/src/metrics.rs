@@ -19,27 +19,37 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
-        let counter = |name: &'static str, description: &'static str| {
+        let counter = |name: &'static str, unit: &'static str, description: &'static str| {
             meter
                 .u64_counter(name)
+                .with_unit(unit)
                 .with_description(description)
                 .build()
         };
-        Self {
+        let metrics = Self {
             claims: counter(
                 "grantline.claim.claims",
+                "{notice}",
                 "Notices by what Redis says of them",
             ),
             conflicts: counter(
                 "grantline.claim.conflicts",
+                "{notice}",
                 "Notices whose ids are booked with other contents",
             ),
             failures: counter(
                 "grantline.claim.failures",
+                "{call}",
                 "Failed calls to Redis; the ledger does without",
             ),
             take: telemetry::durations(meter, "grantline.claim.take", "Claiming one batch"),
+        };
+        metrics.conflicts.add(0, &[]);
+        for failure in Failure::ALL {
+            let failure = KeyValue::new("failure", failure.as_str());
+            metrics.failures.add(0, &[failure]);
         }
+        metrics
     }
 
     pub(crate) fn taken(&self, claims: &[Claimed], after: Duration) {

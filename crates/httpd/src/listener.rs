@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -14,6 +16,34 @@ const BACKLOG: u32 = 4096;
 pub struct Listener {
     socket: TcpListener,
     addr: SocketAddr,
+    connections: Connections,
+}
+
+/// How many connections a listener serves. Clones count the same ones, and outlive it.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Arc<AtomicU64>);
+
+/// A connection that counts until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Counted(Connections);
+
+impl Connections {
+    /// Those that are open now. One that became a WebSocket no longer counts.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn enter(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Why an address could not be bound; says what to do about it.
@@ -79,12 +109,20 @@ impl Listener {
         Ok(Self {
             addr: socket.local_addr()?,
             socket,
+            connections: Connections::default(),
         })
     }
 
     /// The address in use, with the real port.
     pub fn local_addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// How many connections it serves, from now on and after it was handed to
+    /// [`serve`](crate::serve()).
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 
     pub(crate) fn socket(&self) -> &TcpListener {

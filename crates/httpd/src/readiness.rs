@@ -63,6 +63,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Every check by its name, and where it stands.
+    pub fn checks(&self) -> impl Iterator<Item = (&'static str, &State)> {
+        self.checks.iter().map(|entry| (entry.name, &entry.state))
+    }
+
     /// The state of the first check of that name.
     #[must_use]
     pub fn check(&self, name: &str) -> Option<&State> {

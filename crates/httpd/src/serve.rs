@@ -107,8 +107,9 @@ pub(crate) async fn run<S: Service>(
     });
     while let Some((tcp, peer, slot)) = next(&listener, &slots, drain).await {
         let host = Arc::clone(&host);
+        let counted = listener.connections().enter();
         connections.spawn(async move {
-            let _slot = slot;
+            let _held = (slot, counted);
             host.converse(tcp, peer).await;
         });
     }

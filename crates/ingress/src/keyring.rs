@@ -33,6 +33,9 @@ pub(crate) enum SignatureFault {
 }
 
 impl SignatureFault {
+    /// Every value of the metric label `fault`.
+    pub(crate) const LABELS: [&'static str; 3] = ["missing", "malformed", "mismatch"];
+
     /// The value of the metric label `fault`.
     pub(crate) const fn label(self) -> &'static str {
         match self {
@@ -59,6 +62,11 @@ impl Keyring {
                 .chain(order_webhook.map(label("order_webhook_secrets")))
                 .collect(),
         )
+    }
+
+    /// The configuration keys of all secrets.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|slot| slot.label.as_str())
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -23,15 +23,17 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
-        let counter = |name: &'static str, description: &'static str| {
+        let counter = |name: &'static str, unit: &'static str, description: &'static str| {
             meter
                 .u64_counter(name)
+                .with_unit(unit)
                 .with_description(description)
                 .build()
         };
         Self {
             requests: counter(
                 "grantline.ingress.requests",
+                "{request}",
                 "Requests below /webhooks/, by notification type, verdict and status",
             ),
             answered: telemetry::durations(
@@ -41,28 +43,56 @@ impl Metrics {
             ),
             signatures: counter(
                 "grantline.ingress.signatures",
+                "{signature}",
                 "Signatures that held, by the secret that signed them",
             ),
             signature_failures: counter(
                 "grantline.ingress.signature_failures",
+                "{signature}",
                 "Signatures that did not hold; what is not kept in quarantine is refused for good",
             ),
             questions: counter(
                 "grantline.ingress.questions",
+                "{question}",
                 "Questions, by what became of them",
             ),
             other_project: counter(
                 "grantline.ingress.other_project",
+                "{notice}",
                 "Notices that name another project than their URL; they will be parked",
             ),
             quarantine: counter(
                 "grantline.ingress.quarantine",
+                "{notice}",
                 "Webhooks from Xsolla that no secret fits, by what became of them",
             ),
             quarantined: meter
                 .u64_gauge("grantline.ingress.quarantined")
+                .with_unit("{notice}")
                 .with_description("Bodies in quarantine, as every process sees them")
                 .build(),
+        }
+    }
+
+    /// Lets the series of a project whose first increase somebody waits for begin at 0.
+    pub(crate) fn begin<'a>(&self, project: ProjectId, slots: impl Iterator<Item = &'a str>) {
+        for slot in slots {
+            let slot = KeyValue::new("slot", slot.to_owned());
+            self.signatures.add(0, &[of(project), slot]);
+        }
+        for fault in SignatureFault::LABELS {
+            let fault = KeyValue::new("fault", fault);
+            self.signature_failures.add(0, &[of(project), fault]);
+        }
+        self.other_project.add(0, &[of(project)]);
+        // The two answers to a paid order that count: taken, and to be asked for again.
+        for (verdict, status) in [("queued", 204_i64), ("not_queued", 503)] {
+            let labels = [
+                KeyValue::new("type", "order_paid"),
+                KeyValue::new("verdict", verdict),
+                KeyValue::new("status", status),
+            ];
+            self.requests.add(0, &labels);
         }
     }
 

@@ -122,6 +122,9 @@ pub async fn run(
     players.ok();
     let state = deps.broker.state();
     let metrics = Metrics::new(&deps.meter);
+    for project in projects.values() {
+        metrics.begin(project.id, project.keyring.slots());
+    }
     let quarantined = projects.values().filter_map(Project::quarantined);
     let replay = Replay::new(
         quarantined,

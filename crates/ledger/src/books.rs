@@ -8,6 +8,7 @@ use order::{
     TransactionId,
 };
 use task::{Hint, Hints, MessageId, ParkedId};
+use time::OffsetDateTime;
 
 use crate::{Booked, Conflict, Entry, Outcome, Verdict, decide};
 
@@ -266,7 +267,13 @@ impl Books {
     }
 
     /// What became of the batch, once it is committed and each new status has its offset.
-    pub(crate) fn booked(self, verdicts: Vec<Verdict>, offsets: Vec<i64>, epoch: String) -> Booked {
+    pub(crate) fn booked(
+        self,
+        verdicts: Vec<Verdict>,
+        offsets: Vec<i64>,
+        epoch: String,
+        at: OffsetDateTime,
+    ) -> Booked {
         let rows = self.statuses.into_iter().zip(offsets);
         let rows = rows.map(|(new, offset)| Hint {
             project: new.project,
@@ -278,7 +285,11 @@ impl Books {
         let rows = rows.collect();
         Booked {
             verdicts,
-            hints: Hints { epoch, rows },
+            hints: Hints {
+                epoch,
+                at: Some(at),
+                rows,
+            },
         }
     }
 

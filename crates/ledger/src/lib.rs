@@ -14,6 +14,7 @@ mod content;
 mod decide;
 mod entry;
 mod error;
+mod metrics;
 mod moving;
 mod postgres;
 mod quarantine;
@@ -21,6 +22,7 @@ mod rows;
 mod simulated;
 mod sqlite;
 mod store;
+mod survey;
 mod view;
 
 pub use config::Config;
@@ -30,6 +32,7 @@ pub use moving::{Arrival, Copied, Destination, MoveError};
 pub use quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
 pub use simulated::{SimulatedLedger, SimulatedOrder};
 pub use store::{Ledger, draw_epoch};
+pub use survey::{OpenObligations, OpenParked, QueueHead, Survey, Unfulfilled};
 pub use view::{
     BookingView, ConflictView, LineView, NoticeView, OrderStatus, OrderView, ParkedBody,
     ParkedFilter, ParkedView, Stream, StreamRow, TransactionView,

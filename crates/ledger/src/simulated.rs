@@ -89,7 +89,12 @@ impl SimulatedLedger {
             statuses,
             ..Books::default()
         };
-        of_this_batch.booked(verdicts, offsets, self.epoch.clone())
+        of_this_batch.booked(
+            verdicts,
+            offsets,
+            self.epoch.clone(),
+            OffsetDateTime::UNIX_EPOCH,
+        )
     }
 
     /// A player's rows after an offset, with top and epoch.

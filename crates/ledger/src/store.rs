@@ -40,6 +40,7 @@ macro_rules! either {
 }
 
 mod quarantine;
+mod survey;
 
 /// Gives the ledger in a copy of an embedded file another epoch and says which: whoever
 /// restores or copies a file does so before any role uses it.

@@ -124,7 +124,8 @@ pub enum ParkReason {
 }
 
 impl ParkReason {
-    const ALL: [Self; 9] = [
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
         Self::Unreadable,
         Self::OtherProject,
         Self::MissingField,

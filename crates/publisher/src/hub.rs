@@ -12,7 +12,7 @@ use order::{PlayerId, ProjectId};
 use task::Hints;
 
 use crate::mailbox::Mailbox;
-use crate::publication;
+use crate::publication::{self, Booked};
 
 /// The audiences of one process.
 #[derive(Debug)]
@@ -111,8 +111,15 @@ impl Hub {
                 offset: audience.told_in(&epoch).unwrap_or(0).max(row.offset),
                 epoch: Arc::clone(&epoch),
             });
+            let booked = hints.at.map(|at| Booked {
+                status: hint.status,
+                at,
+            });
             for member in &audience.members {
                 member.put_row(&epoch, &row);
+                if let Some(booked) = booked {
+                    member.note(row.offset, booked);
+                }
             }
         }
         concerned

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use centrifuge::{Close, Publication};
 use tokio::sync::Notify;
 
+use crate::publication::Booked;
+
 /// Rows that wait as such.
 const ROWS_MAX: usize = 64;
 
@@ -23,6 +25,8 @@ pub struct Mailbox {
 pub struct News {
     /// Rows with the epoch they belong to.
     pub rows: Vec<(Arc<str>, Publication)>,
+    /// Those of them by offset whose time is told, for the metrics.
+    pub(crate) booked: Vec<(u64, Booked)>,
     /// How far the stream is, in place of rows that did not fit.
     pub top: Option<(Arc<str>, u64)>,
     /// The connection has to end.
@@ -34,12 +38,21 @@ impl Mailbox {
         let mut news = self.lock();
         if news.top.is_some() || news.rows.len() == ROWS_MAX {
             news.rows.clear();
+            news.booked.clear();
             news.raise(epoch, row.offset);
         } else {
             news.rows.push((Arc::clone(epoch), row.clone()));
         }
         drop(news);
         self.arrived.notify_one();
+    }
+
+    /// Notes when a row that was put in was booked.
+    pub(crate) fn note(&self, offset: u64, booked: Booked) {
+        let mut news = self.lock();
+        if news.booked.len() < ROWS_MAX {
+            news.booked.push((offset, booked));
+        }
     }
 
     pub(crate) fn put_top(&self, epoch: &Arc<str>, top: u64) {

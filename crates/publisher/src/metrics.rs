@@ -2,8 +2,10 @@
 
 use centrifuge::Tally;
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Meter, UpDownCounter};
+use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
+use time::OffsetDateTime;
 
+use crate::publication::Booked;
 use crate::token::TokenFault;
 
 /// The instruments of the role.
@@ -13,6 +15,7 @@ pub(crate) struct Metrics {
     refused: Counter<u64>,
     closed: Counter<u64>,
     pushes: Counter<u64>,
+    booked_to_pushed: Histogram<f64>,
     recoveries: Counter<u64>,
     reads: Counter<u64>,
     hints: Counter<u64>,
@@ -32,63 +35,100 @@ pub(crate) enum ReadCause {
     CatchUp,
 }
 
+impl ReadCause {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::CatchUp => "catch_up",
+        }
+    }
+}
+
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
-        let counter = |name: &'static str, description: &'static str| {
+        let counter = |name: &'static str, unit: &'static str, description: &'static str| {
             meter
                 .u64_counter(name)
+                .with_unit(unit)
                 .with_description(description)
                 .build()
         };
-        Self {
-            sockets: meter
-                .i64_up_down_counter("grantline.publisher.sockets")
-                .with_description("Open WebSocket connections")
-                .build(),
+        let metrics = Self {
+            sockets: sockets(meter),
             refused: counter(
                 "grantline.publisher.sockets_refused",
+                "{connection}",
                 "WebSocket handshakes answered 503 because the process has as many as it may",
             ),
             closed: counter(
                 "grantline.publisher.sockets_closed",
+                "{connection}",
                 "Ended WebSocket connections, by close code; `left` when the client went",
             ),
             pushes: counter(
                 "grantline.publisher.pushes",
+                "{row}",
                 "Status rows pushed to clients",
             ),
+            booked_to_pushed: booked_to_pushed(meter),
             recoveries: counter(
                 "grantline.publisher.recoveries",
+                "{connection}",
                 "Reconnects that asked for missed rows, by whether all could be had",
             ),
             reads: counter(
                 "grantline.publisher.reads",
+                "{read}",
                 "Streams read from the ledger for connections, by cause and outcome",
             ),
             hints: counter(
                 "grantline.publisher.hints",
+                "{row}",
                 "New status rows heard of, by whether a client was connected for them",
             ),
             hint_gaps: counter(
                 "grantline.publisher.hint_gaps",
+                "{gap}",
                 "Times hints may have been missed: every connection to the broker, the first included",
             ),
             comparisons: counter(
                 "grantline.publisher.position_checks",
+                "{comparison}",
                 "Comparisons of all positions with the ledger, by outcome",
             ),
             repaired: counter(
                 "grantline.publisher.positions_repaired",
+                "{player}",
                 "Players whose lost hints a comparison of positions has found",
             ),
             polls: counter(
                 "grantline.publisher.polls",
+                "{request}",
                 "Requests of the order-status endpoint, by status",
             ),
             bad_tokens: counter(
                 "grantline.publisher.bad_tokens",
+                "{token}",
                 "Players' tokens that were not accepted, by what is wrong with them",
             ),
+        };
+        metrics.begin();
+        metrics
+    }
+
+    /// Lets the series whose first increase somebody waits for begin at 0.
+    fn begin(&self) {
+        self.sockets.add(0, &[]);
+        for counter in [&self.refused, &self.pushes, &self.hint_gaps, &self.repaired] {
+            counter.add(0, &[]);
+        }
+        for outcome in [true, false].map(outcome) {
+            let outcome = KeyValue::new("outcome", outcome);
+            self.comparisons.add(0, std::slice::from_ref(&outcome));
+            for cause in [ReadCause::Connect, ReadCause::CatchUp] {
+                let cause = KeyValue::new("cause", cause.as_str());
+                self.reads.add(0, &[cause, outcome.clone()]);
+            }
         }
     }
 
@@ -115,6 +155,13 @@ impl Metrics {
         }
     }
 
+    /// A row was written to a client. By two clocks, so it may seem to be early.
+    pub(crate) fn pushed(&self, Booked { status, at }: Booked, now: OffsetDateTime) {
+        let status = KeyValue::new("status", status.as_str());
+        let after = (now - at).as_seconds_f64().max(0.0);
+        self.booked_to_pushed.record(after, &[status]);
+    }
+
     /// A handshake was refused.
     pub(crate) fn refused(&self) {
         self.refused.add(1, &[]);
@@ -122,14 +169,10 @@ impl Metrics {
 
     /// A connection has read its stream, or could not.
     pub(crate) fn read(&self, cause: ReadCause, ok: bool) {
-        let cause = match cause {
-            ReadCause::Connect => "connect",
-            ReadCause::CatchUp => "catch_up",
-        };
         self.reads.add(
             1,
             &[
-                KeyValue::new("cause", cause),
+                KeyValue::new("cause", cause.as_str()),
                 KeyValue::new("outcome", outcome(ok)),
             ],
         );
@@ -177,6 +220,24 @@ impl Metrics {
             ],
         );
     }
+}
+
+fn sockets(meter: &Meter) -> UpDownCounter<i64> {
+    meter
+        .i64_up_down_counter("grantline.publisher.sockets")
+        .with_unit("{connection}")
+        .with_description("Open WebSocket connections")
+        .build()
+}
+
+fn booked_to_pushed(meter: &Meter) -> Histogram<f64> {
+    telemetry::durations(
+        meter,
+        "grantline.publisher.booked_to_pushed",
+        "From the booking of a status row, a moment before its commit, to its writing to \
+                 a client that was connected all the while, by status and by the clocks of both \
+                 machines",
+    )
 }
 
 const fn outcome(ok: bool) -> &'static str {

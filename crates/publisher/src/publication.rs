@@ -4,6 +4,14 @@ use centrifuge::{Loaded, Payload, Publication};
 use ledger::{Stream, StreamRow};
 use order::{OrderId, Status};
 use task::Hint;
+use time::OffsetDateTime;
+
+/// What a row says, and when it was booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Booked {
+    pub(crate) status: Status,
+    pub(crate) at: OffsetDateTime,
+}
 
 /// `None` for an offset that no stream has.
 pub(crate) fn of_hint(hint: &Hint) -> Option<Publication> {

@@ -5,12 +5,20 @@
 use std::sync::Arc;
 
 use centrifuge::{LoadRequest, Loaded};
-use ledger::{Ledger, LedgerError, OrderStatus};
+use ledger::{Ledger, LedgerError, OrderStatus, StreamRow};
 use order::{OrderId, PlayerId, ProjectId};
 use tokio::sync::Semaphore;
 
 use crate::hub::Position;
-use crate::publication;
+use crate::publication::{self, Booked};
+
+/// What a connection is told of a read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) loaded: Loaded,
+    /// Of each row, in their order.
+    pub(crate) booked: Vec<Booked>,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
@@ -38,7 +46,7 @@ impl Reader {
         project: ProjectId,
         player: &PlayerId,
         request: LoadRequest,
-    ) -> Result<Loaded, LedgerError> {
+    ) -> Result<Read, LedgerError> {
         let _slot = self.slots.acquire().await;
         // Beyond every row, where only the top is wanted.
         let after = request.after.and_then(|after| i64::try_from(after).ok());
@@ -46,7 +54,14 @@ impl Reader {
             .ledger
             .stream(project, player, after.unwrap_or(i64::MAX))
             .await?;
-        Ok(publication::loaded(stream))
+        let booked = |row: &StreamRow| Booked {
+            status: row.status,
+            at: row.at,
+        };
+        Ok(Read {
+            booked: stream.rows.iter().map(booked).collect(),
+            loaded: publication::loaded(stream),
+        })
     }
 
     /// The epoch, and the top of each of these streams.

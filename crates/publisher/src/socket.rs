@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use centrifuge::{Action, Close, Connection, Credentials, Identity, LoadRequest, Loaded, Tally};
+use centrifuge::{Action, Close, Connection, Credentials, Identity, LoadRequest, Tally};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use ledger::LedgerError;
 use tokio::net::TcpStream;
@@ -22,6 +22,8 @@ use crate::credentials::{Bearer, authenticate};
 use crate::hub::Seat;
 use crate::mailbox::{Mailbox, News};
 use crate::metrics::ReadCause;
+use crate::publication::Booked;
+use crate::reader::Read;
 use crate::shared::Shared;
 use crate::token::TokenFault;
 
@@ -35,7 +37,7 @@ const NO_DEADLINE: Duration = Duration::from_hours(24);
 /// more has been heard by then.
 const ARRIVED_MAX: usize = 4;
 
-type Reading = Pin<Box<dyn Future<Output = Result<Loaded, LedgerError>> + Send>>;
+type Reading = Pin<Box<dyn Future<Output = Result<Read, LedgerError>> + Send>>;
 
 /// A client's connection from the end of its handshake on.
 pub(crate) struct Socket {
@@ -50,6 +52,8 @@ pub(crate) struct Socket {
     /// The first read is over.
     connected: bool,
     given: Tally,
+    /// Rows that are being written, as far as the time of their booking is known.
+    pushing: Vec<Booked>,
     bad_token: Option<TokenFault>,
     began_at: Instant,
 }
@@ -57,7 +61,7 @@ pub(crate) struct Socket {
 /// What happens next to a connection.
 enum Event {
     Received(Option<Result<Message, Error>>),
-    Read(Result<Loaded, LedgerError>),
+    Read(Result<Read, LedgerError>),
     News,
     Tick,
     Drained,
@@ -87,6 +91,7 @@ impl Socket {
             reading: None,
             connected: false,
             given: Tally::default(),
+            pushing: Vec::new(),
             bad_token: None,
             began_at,
             shared,
@@ -182,7 +187,7 @@ impl Socket {
         Ok(())
     }
 
-    fn read(&mut self, read: Result<Loaded, LedgerError>) {
+    fn read(&mut self, read: Result<Read, LedgerError>) {
         self.reading = None;
         let cause = if std::mem::replace(&mut self.connected, true) {
             ReadCause::CatchUp
@@ -191,11 +196,18 @@ impl Socket {
         };
         self.shared.metrics.read(cause, read.is_ok());
         match read {
-            Ok(loaded) => {
+            Ok(Read { loaded, booked }) => {
                 if let (ReadCause::Connect, Some(seat)) = (cause, &self.seat) {
                     seat.has_read(&loaded.epoch, loaded.top);
                 }
+                let before = self.connection.tally().pushes;
                 self.connection.loaded(&loaded, now());
+                // The connect reply tells what was missed; what is pushed was committed later,
+                // and is the end of what was read.
+                let pushes = self.connection.tally().pushes - before;
+                let pushes = usize::try_from(pushes).unwrap_or(usize::MAX);
+                let known = booked.len().saturating_sub(pushes);
+                self.pushing.extend_from_slice(&booked[known..]);
             }
             Err(error) => {
                 // No louder: when the ledger is away every client has this line, and the
@@ -212,8 +224,14 @@ impl Socket {
 
     async fn tell(&mut self, news: News) -> Result<(), Ending> {
         for (epoch, row) in &news.rows {
+            let before = self.connection.tally().pushes;
             self.connection
                 .advance(epoch, std::slice::from_ref(row), now());
+            // A row that the client has read before is not pushed again.
+            if self.connection.tally().pushes > before {
+                let of_row = news.booked.iter().find(|(offset, _)| *offset == row.offset);
+                self.pushing.extend(of_row.map(|(_, booked)| *booked));
+            }
             self.act().await?;
         }
         if let Some((epoch, top)) = &news.top {
@@ -234,6 +252,12 @@ impl Socket {
                 Action::Authenticate(credentials) => self.authenticate(&credentials),
                 Action::Load(request) => self.reading = self.load(request),
                 Action::Close(close) => return Err(Ending::Close(close)),
+            }
+        }
+        if !self.pushing.is_empty() {
+            let wall = task::now();
+            for booked in self.pushing.drain(..) {
+                self.shared.metrics.pushed(booked, wall);
             }
         }
         let given = self.connection.tally();

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::lock::Lock;
 use crate::open::Moved;
-use crate::readers::Readers;
+use crate::readers::{ReaderCount, Readers};
 use crate::work::Write;
 use crate::writer::Writer;
 use crate::{BackupError, OpenError, ReadError, WriteError, backup, open};
@@ -150,6 +150,12 @@ impl File {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.0.writer.as_ref().map_or(0, Writer::commits)
+    }
+
+    /// How many connections read at this moment, of how many.
+    #[must_use]
+    pub fn readers(&self) -> ReaderCount {
+        self.0.readers.count()
     }
 
     /// Finishes what waits, refuses what comes, moves the log into the file and releases

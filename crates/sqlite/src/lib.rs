@@ -27,4 +27,5 @@ pub use backup::{BackupError, backup};
 pub use error::{OpenError, ReadError, WriteError};
 pub use file::File;
 pub use moving::Move;
+pub use readers::ReaderCount;
 pub use restore::{RestoreError, Restored, restore};

@@ -15,11 +15,12 @@ use crate::{OpenError, moving};
 pub(crate) const APPLICATION: i64 = 0x4772_4C6E;
 
 /// What each version adds to the one before. Only ever appended to.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../../migrations/sqlite/0001_ledger.sql"),
     include_str!("../../../migrations/sqlite/0002_queue.sql"),
     include_str!("../../../migrations/sqlite/0003_quarantine.sql"),
     include_str!("../../../migrations/sqlite/0004_move.sql"),
+    include_str!("../../../migrations/sqlite/0005_survey.sql"),
 ];
 
 /// The version this program writes.

@@ -23,6 +23,17 @@ pub(crate) struct Readers {
     places: Arc<Semaphore>,
 }
 
+/// Connections that read, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderCount {
+    /// Open, and nobody reads on them.
+    pub idle: u64,
+    /// At work.
+    pub used: u64,
+    /// The most there may be.
+    pub max: u64,
+}
+
 impl Readers {
     pub(crate) fn new(path: PathBuf, served: bool) -> Arc<Self> {
         Arc::new(Self {
@@ -71,6 +82,15 @@ impl Readers {
             self.lock().push(connection);
         }
         outcome
+    }
+
+    pub(crate) fn count(&self) -> ReaderCount {
+        let free = self.places.available_permits() as u64;
+        ReaderCount {
+            idle: self.lock().len() as u64,
+            used: u64::from(READERS).saturating_sub(free),
+            max: u64::from(READERS),
+        }
     }
 
     fn take(&self) -> rusqlite::Result<Connection> {

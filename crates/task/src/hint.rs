@@ -2,6 +2,7 @@
 
 use order::{OrderId, PlayerId, ProjectId, Status};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 /// One new row of a player's status stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,9 @@ pub struct Hint {
 pub struct Hints {
     /// The epoch of the ledger that committed them.
     pub epoch: String,
+    /// When the rows were booked, as they themselves have it: a moment before the commit. Told
+    /// for the metrics alone; `None` from a version that does not tell.
+    pub at: Option<OffsetDateTime>,
     /// The rows.
     pub rows: Vec<Hint>,
 }
@@ -41,6 +45,9 @@ pub enum HintsError {
 #[derive(Serialize, Deserialize)]
 struct Wire {
     epoch: String,
+    /// Microseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<i64>,
     rows: Vec<(i64, String, i64, i64, String)>,
 }
 
@@ -64,6 +71,9 @@ impl Hints {
         };
         let wire = Wire {
             epoch: self.epoch.clone(),
+            at: self
+                .at
+                .and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000).ok()),
             rows: self.rows.iter().map(row).collect(),
         };
         serde_json::to_vec(&wire).expect("numbers and texts always serialise")
@@ -91,8 +101,12 @@ impl Hints {
             .into_iter()
             .map(row)
             .collect::<Result<_, HintsError>>()?;
+        let at = |micros: i64| {
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).ok()
+        };
         Ok(Self {
             epoch: wire.epoch,
+            at: wire.at.and_then(at),
             rows,
         })
     }
@@ -106,6 +120,7 @@ mod tests {
     fn hints_survive_the_wire() {
         let hints = Hints {
             epoch: "k3-00000001".into(),
+            at: OffsetDateTime::from_unix_timestamp(1_800_000_000).ok(),
             rows: vec![Hint {
                 project: "44056".parse().unwrap(),
                 player: "mira".parse().unwrap(),
@@ -115,6 +130,12 @@ mod tests {
             }],
         };
         assert_eq!(Hints::from_bytes(&hints.to_bytes()).unwrap(), hints);
+    }
+
+    #[test]
+    fn hints_of_a_version_that_tells_no_time_are_read() {
+        let hints = Hints::from_bytes(br#"{"epoch":"e","rows":[[1,"p",1,7,"done"]]}"#).unwrap();
+        assert_eq!((hints.at, hints.rows.len()), (None, 1));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod config;
 mod context;
 mod metrics;
 mod otlp;
+mod process;
 mod repeats;
 mod subscriber;
 

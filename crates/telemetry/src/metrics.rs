@@ -7,13 +7,15 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
+use tokio::runtime::Handle;
 
-use crate::{Error, otlp};
+use crate::{Error, otlp, process};
 
 /// Histogram bounds for durations, in seconds. The broker's confirm and the database's
 /// commit take well below a millisecond, so the buckets begin there.
-pub const DURATION_BUCKETS: [f64; 14] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+pub const DURATION_BUCKETS: [f64; 16] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
 ];
 
 /// The metrics of a process. Clones share them.
@@ -60,6 +62,12 @@ impl Telemetry {
     #[must_use]
     pub fn meter(&self, owner: &'static str) -> Meter {
         self.provider.meter(owner)
+    }
+
+    /// Tells from now on what the process itself takes: processor time, memory, open files,
+    /// the tasks of `runtime`, and which version it is. To be called once.
+    pub fn tell_process(&self, runtime: &Handle) {
+        process::tell(&self.meter("process"), runtime);
     }
 
     /// Everything measured so far, in Prometheus' text format.

@@ -15,6 +15,7 @@ use crate::claims::Claimer;
 use crate::entry::entry;
 use crate::metrics::Metrics;
 use crate::parking::Parker;
+use crate::watching::Heads;
 use crate::{Config, Handler};
 
 const BACKOFF: Duration = Duration::from_secs(1);
@@ -30,6 +31,7 @@ pub(crate) struct Lane {
     pub(crate) claimer: Claimer,
     pub(crate) parker: Parker,
     pub(crate) metrics: Metrics,
+    pub(crate) heads: Heads,
     pub(crate) drain: CancellationToken,
 }
 
@@ -59,6 +61,7 @@ impl Lane {
         for delivery in deliveries {
             match &delivery.task {
                 Ok(task) => {
+                    self.heads.taken(self.kind, task.received_at);
                     let entry = entry(task, self.handler.read(task));
                     held.push(Held { delivery, entry });
                 }

@@ -10,7 +10,6 @@
 pub mod batch;
 mod claims;
 mod config;
-mod depths;
 mod entry;
 mod epoch;
 mod handler;
@@ -22,6 +21,7 @@ mod report;
 mod run;
 mod salvage;
 mod settle;
+mod watching;
 
 pub use config::Config;
 pub use handler::{Handler, Reading};

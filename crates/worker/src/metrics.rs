@@ -1,15 +1,17 @@
-//! What the worker counts.
+//! What the worker counts, and what it tells for everybody.
+
+mod told;
 
 use std::time::Duration;
 
-use broker::Depth;
 use ledger::{Entry, Outcome, Verdict};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use order::{Kind, ParkReason};
 use task::Lane;
 use time::OffsetDateTime;
-use tokio::sync::watch;
+
+pub(crate) use told::{tell_epoch, tell_held, tell_watch};
 
 /// The worker's instruments.
 #[derive(Clone, Debug)]
@@ -26,32 +28,42 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
-        let counter = |name, description| {
+        let counter = |name, unit, description| {
             meter
                 .u64_counter(name)
+                .with_unit(unit)
                 .with_description(description)
                 .build()
         };
-        Self {
+        let metrics = Self {
             notices: counter(
                 "grantline.worker.notices",
+                "{notice}",
                 "Notices that came to their end, by type, outcome and reason",
             ),
             conflicts: counter(
                 "grantline.worker.conflicts",
+                "{notice}",
                 "Notices that disagree with an earlier one",
             ),
             spared: counter(
                 "grantline.worker.spared",
+                "{notice}",
                 "Repeats that a mark in Redis kept from the ledger",
             ),
-            retried: counter("grantline.worker.retried", "Notices moved to a retry queue"),
+            retried: counter(
+                "grantline.worker.retried",
+                "{notice}",
+                "Notices moved to a retry queue",
+            ),
             unavailable: counter(
                 "grantline.worker.ledger_unavailable",
+                "{booking}",
                 "Bookings the database could not take",
             ),
             batch_size: meter
                 .u64_histogram("grantline.worker.batch_size")
+                .with_unit("{notice}")
                 .with_description("Notices booked in one transaction")
                 .with_boundaries(vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
                 .build(),
@@ -63,8 +75,25 @@ impl Metrics {
             received_to_booked: telemetry::durations(
                 meter,
                 "grantline.worker.received_to_booked",
-                "From the webhook's last byte to the commit",
+                "From the webhook's last byte to the commit, by the clocks of both machines",
             ),
+        };
+        metrics.begin();
+        metrics
+    }
+
+    /// Lets the series whose first increase somebody waits for begin at 0.
+    fn begin(&self) {
+        for reason in ParkReason::ALL {
+            let (outcome, reason) = Outcome::Parked(reason).as_words();
+            let kind = known(&Kind::OrderPaid);
+            self.notices.add(0, &labels(kind, outcome, reason));
+        }
+        for lane in Lane::ALL {
+            let lane = [KeyValue::new("lane", lane.as_str())];
+            for counter in [&self.spared, &self.retried, &self.unavailable] {
+                counter.add(0, &lane);
+            }
         }
     }
 
@@ -90,21 +119,14 @@ impl Metrics {
             return;
         };
         let (outcome, reason) = verdict.outcome.as_words();
-        let kind = KeyValue::new("type", known(&notice.kind));
-        let outcome = if verdict.repeat { "repeat" } else { outcome };
-        let reason = if verdict.repeat {
-            ""
+        let (outcome, reason) = if verdict.repeat {
+            ("repeat", None)
         } else {
-            reason.unwrap_or("")
+            (outcome, reason)
         };
-        self.notices.add(
-            1,
-            &[
-                kind.clone(),
-                KeyValue::new("outcome", outcome),
-                KeyValue::new("reason", reason),
-            ],
-        );
+        let kind = known(&notice.kind);
+        self.notices.add(1, &labels(kind.clone(), outcome, reason));
+        let kind = KeyValue::new("type", kind);
         for conflict in &verdict.conflicts {
             self.conflicts
                 .add(1, &[kind.clone(), KeyValue::new("what", conflict.as_str())]);
@@ -116,14 +138,8 @@ impl Metrics {
     /// A message that is no task and tells no type was parked.
     pub(crate) fn parked_raw(&self, reason: ParkReason) {
         let (outcome, reason) = Outcome::Parked(reason).as_words();
-        self.notices.add(
-            1,
-            &[
-                KeyValue::new("type", known(&Kind::Unreadable)),
-                KeyValue::new("outcome", outcome),
-                KeyValue::new("reason", reason.unwrap_or("")),
-            ],
-        );
+        let kind = known(&Kind::Unreadable);
+        self.notices.add(1, &labels(kind, outcome, reason));
     }
 
     pub(crate) fn spared(&self, lane: Lane, count: usize) {
@@ -141,18 +157,12 @@ impl Metrics {
     }
 }
 
-/// Tells how full each queue was when it was last asked.
-pub(crate) fn tell_depths(meter: &Meter, depths: watch::Receiver<Vec<Depth>>) {
-    // The meter keeps the callback.
-    let _ = meter
-        .u64_observable_gauge("grantline.worker.queue_depth")
-        .with_description("Messages that wait on a queue for a worker or for their time")
-        .with_callback(move |gauge| {
-            for Depth { queue, ready, .. } in depths.borrow().iter() {
-                gauge.observe(*ready, &[KeyValue::new("queue", *queue)]);
-            }
-        })
-        .build();
+fn labels(kind: String, outcome: &'static str, reason: Option<&'static str>) -> [KeyValue; 3] {
+    [
+        KeyValue::new("type", kind),
+        KeyValue::new("outcome", outcome),
+        KeyValue::new("reason", reason.unwrap_or("")),
+    ]
 }
 
 /// Xsolla's name of a known type; a signer could send any other.

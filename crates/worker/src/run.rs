@@ -7,13 +7,15 @@ use claim::Claims;
 use ledger::Ledger;
 use lifecycle::Lifecycle;
 use opentelemetry::metrics::Meter;
+use order::ProjectId;
 use tokio::sync::watch;
 
 use crate::claims::Claimer;
 use crate::lane::Lane;
-use crate::metrics::{self, Metrics};
+use crate::metrics::{Metrics, tell_epoch, tell_held, tell_watch};
 use crate::parking::{Origin, Parker};
-use crate::{Config, Handler, depths, epoch};
+use crate::watching::{Heads, Told, Watch};
+use crate::{Config, Handler, epoch};
 
 /// Deliveries of the parking queue, or of the unrouted one, that are held at once.
 const PARKED_PREFETCH: u16 = 50;
@@ -29,6 +31,8 @@ pub struct Deps {
     pub claims: Claims,
     /// Where its instruments are made.
     pub meter: Meter,
+    /// The projects whose numbers begin at 0; those of others are told while there are some.
+    pub projects: Vec<ProjectId>,
 }
 
 /// Starts the lanes of each handler's work queue, and the ways from the parking queue and
@@ -40,17 +44,25 @@ pub fn run(config: &Config, deps: Deps, handlers: &[Arc<dyn Handler>], lifecycle
         broker,
         claims,
         meter,
+        projects,
     } = deps;
     let drain = lifecycle.drain_token();
     let metrics = Metrics::new(&meter);
     let (epoch, follow) = epoch::follow(ledger.clone(), drain.clone());
     lifecycle.supervise("worker.epoch", follow);
-    let (told, depths) = watch::channel(Vec::new());
-    metrics::tell_depths(&meter, depths);
-    lifecycle.supervise(
-        "worker.depths",
-        depths::follow(broker.clone(), told, drain.clone()),
-    );
+    tell_epoch(&meter, epoch.clone());
+    tell_held(&meter, broker.clone());
+    let (told, seen) = watch::channel(Told::default());
+    tell_watch(&meter, &seen, &projects);
+    let heads = Heads::default();
+    let watch = Watch {
+        ledger: ledger.clone(),
+        broker: broker.clone(),
+        heads: heads.clone(),
+        told,
+        drain: drain.clone(),
+    };
+    lifecycle.supervise("worker.watch", watch.run());
     let grants = handlers
         .iter()
         .find(|handler| handler.lane() == task::Lane::Grant);
@@ -74,6 +86,7 @@ pub fn run(config: &Config, deps: Deps, handlers: &[Arc<dyn Handler>], lifecycle
                 claimer: Claimer::new(claims.clone(), epoch.clone()),
                 parker: parker.clone(),
                 metrics: metrics.clone(),
+                heads: heads.clone(),
                 drain: drain.clone(),
             };
             lifecycle.supervise(name_of(kind), lane.run());

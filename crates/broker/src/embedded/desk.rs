@@ -63,6 +63,13 @@ pub(super) struct Plan {
     pub(super) most: usize,
 }
 
+/// Where the messages of a queue that nobody holds begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Front {
+    pub(super) returned: Option<Key>,
+    pub(super) after: Key,
+}
+
 impl Desk {
     pub(super) fn new(queue: &'static str) -> Self {
         Self {
@@ -188,6 +195,17 @@ impl Desk {
                 book.returned.insert(key);
             }
         }
+    }
+
+    /// Where the messages that wait begin: the first that was given back, and behind which
+    /// nobody has had any.
+    pub(super) fn front(&self) -> (&'static str, Front) {
+        let book = self.book();
+        let front = Front {
+            returned: book.returned.first().copied(),
+            after: book.after,
+        };
+        (self.queue, front)
     }
 
     /// Messages held, and consumers that take more.

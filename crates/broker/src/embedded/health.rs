@@ -11,6 +11,9 @@ use super::fault::Fault;
 use super::{PAUSE, Shared, table};
 use crate::Link;
 
+/// The way to the broker, as the metrics name it.
+pub(super) const LINK: &str = "file";
+
 impl Shared {
     /// Writes, and notes how that went.
     pub(super) async fn write<T: Send + 'static>(
@@ -50,7 +53,7 @@ impl Shared {
         let is_new = !std::mem::replace(&mut *failing, true);
         if is_new {
             tracing::error!(reason, "The file takes no messages");
-            self.metrics.lost("file");
+            self.metrics.lost(LINK);
         }
         self.set(&match error {
             WriteError::Full(_) => Link::Blocked { reason },

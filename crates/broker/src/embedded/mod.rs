@@ -85,10 +85,12 @@ impl Broker {
         });
         let (hints, _) = broadcast::channel(hints::WAITING_MAX);
         let places = usize::from(config.in_flight.get());
+        let metrics = Metrics::new(meter);
+        metrics.begin_links([health::LINK]);
         let shared = Arc::new(Shared {
             file,
             config,
-            metrics: Metrics::new(meter),
+            metrics,
             state,
             failing: Mutex::new(false),
             next: AtomicI64::new(next),
@@ -139,17 +141,22 @@ impl Broker {
     }
 
     pub(crate) async fn depths(&self) -> Result<Vec<Depth>, PublishError> {
-        let sizes = self
-            .0
-            .file
-            .read(|connection| -> Result<_, ReadError> { Ok(table::sizes(connection)?) });
-        let sizes: BTreeMap<String, u64> = match sizes.await {
-            Ok(sizes) => sizes.into_iter().collect(),
+        let fronts = Lane::ALL.map(|lane| self.0.desk(names::work(lane)).front());
+        let looked = self.0.file.read(move |connection| -> Result<_, ReadError> {
+            let mut oldest = BTreeMap::new();
+            for (queue, front) in fronts {
+                oldest.insert(queue, table::oldest(connection, queue, front)?);
+            }
+            Ok((table::sizes(connection)?, oldest))
+        });
+        let (sizes, oldest) = match looked.await {
+            Ok(looked) => looked,
             Err(error) => {
                 let reason = chain(&error);
                 return Err(PublishError::Unavailable { reason });
             }
         };
+        let sizes: BTreeMap<String, u64> = sizes.into_iter().collect();
         let depth = |queue: &'static str| {
             let messages = sizes.get(queue).copied().unwrap_or(0);
             let desk = self.0.desks.get(queue);
@@ -158,9 +165,15 @@ impl Broker {
                 queue,
                 ready: messages.saturating_sub(held),
                 consumers,
+                oldest: oldest.get(queue).copied().flatten(),
             }
         };
         Ok(names::queues().map(depth).collect())
+    }
+
+    pub(crate) fn held(&self) -> Vec<(&'static str, u64)> {
+        let desks = self.0.desks.values();
+        desks.map(|desk| (desk.queue, desk.count().0)).collect()
     }
 
     pub(crate) async fn close(&self) {

@@ -1,8 +1,12 @@
 //! All SQL of the queue. Every function runs in its caller's transaction.
 
-use rusqlite::{Connection, OptionalExtension as _, Row};
-use task::Lane;
+use std::collections::BTreeMap;
 
+use rusqlite::{Connection, OptionalExtension as _, Row};
+use task::{Lane, Salvage};
+use time::OffsetDateTime;
+
+use super::desk::Front;
 use super::fault::Fault;
 use crate::{Delivery, Tier, names};
 
@@ -307,6 +311,37 @@ pub(super) fn sizes(connection: &Connection) -> rusqlite::Result<Vec<(String, u6
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
     let count = |(queue, messages)| (queue, u64::try_from(messages).unwrap_or(0));
     rows.map(|row| row.map(count)).collect()
+}
+
+/// When the first message that nobody holds had been read by the ingress. `None` where there
+/// is none, and where it does not say.
+pub(super) fn oldest(
+    connection: &Connection,
+    queue: &str,
+    front: Front,
+) -> rusqlite::Result<Option<OffsetDateTime>> {
+    let headers = |sql: &str, key: Key| {
+        let mut statement = connection.prepare_cached(sql)?;
+        let row = (queue, key.rank, key.message);
+        let found = statement.query_row(row, |row| row.get::<_, String>(0));
+        found.optional()
+    };
+    let returned = "SELECT m.headers FROM queue_places p JOIN queue_messages m ON m.id = p.message
+                    WHERE p.queue = ?1 AND p.rank = ?2 AND p.message = ?3";
+    let fresh = "SELECT m.headers FROM queue_places p JOIN queue_messages m ON m.id = p.message
+                 WHERE p.queue = ?1 AND (p.rank, p.message) > (?2, ?3)
+                 ORDER BY p.rank, p.message LIMIT 1";
+    let given_back = front.returned.map(|key| headers(returned, key));
+    let first = match given_back.transpose()?.flatten() {
+        Some(found) => Some(found),
+        None => headers(fresh, front.after)?,
+    };
+    Ok(first.and_then(|headers| received_at(&headers)))
+}
+
+fn received_at(headers: &str) -> Option<OffsetDateTime> {
+    let texts: BTreeMap<String, String> = serde_json::from_str(headers).ok()?;
+    Salvage::of(&texts.into_iter().collect()).received_at
 }
 
 /// Writes something that changes nothing.

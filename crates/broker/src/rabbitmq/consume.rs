@@ -70,6 +70,8 @@ pub(crate) struct Consumer {
 struct Current {
     open: Mutex<Option<Open>>,
     generation: AtomicU64,
+    /// What all consumers of the queue hold.
+    held: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,10 @@ impl Consumer {
         tasks: &TaskTracker,
     ) -> Self {
         let (arrivals, arrived) = mpsc::channel(usize::from(source.prefetch.max(1)));
-        let current = Arc::<Current>::default();
+        let current = Arc::new(Current {
+            held: Arc::clone(&source.held),
+            ..Current::default()
+        });
         let [drain, drained, closed, gone] = [(); 4].map(|()| CancellationToken::new());
         let intake = Intake {
             source,
@@ -138,8 +143,10 @@ impl Consumer {
                 open.window.finish(tag.number);
             }
         }
+        let held = open.window.held();
         // Under the lock, for a smaller number after a larger one would end the channel.
         if let Some(number) = open.window.advance() {
+            self.current.release(held - open.window.held());
             open.room_since = Instant::now();
             let options = BasicAckOptions { multiple: true };
             if let Err(error) = open.channel.basic_ack(number, options).await {
@@ -180,6 +187,7 @@ pub(super) struct Source {
     pub(super) prefetch: u16,
     pub(super) config: Arc<Config>,
     pub(super) metrics: Metrics,
+    pub(super) held: Arc<AtomicU64>,
 }
 
 /// Moves deliveries from the broker into the inbox.
@@ -335,13 +343,22 @@ impl Current {
     }
 
     async fn end(&self) {
-        *self.open.lock().await = None;
+        if let Some(open) = self.open.lock().await.take() {
+            self.release(open.window.held());
+        }
     }
 
     async fn delivered(&self, number: u64) {
         if let Some(open) = self.open.lock().await.as_mut() {
+            let held = open.window.held();
             open.window.delivered(number);
+            self.held
+                .fetch_add(open.window.held() - held, Ordering::Relaxed);
         }
+    }
+
+    fn release(&self, deliveries: u64) {
+        self.held.fetch_sub(deliveries, Ordering::Relaxed);
     }
 
     /// Whether fewer than `prefetch` have been held for all of `time`.

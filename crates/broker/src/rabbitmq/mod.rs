@@ -5,6 +5,7 @@
 
 mod consume;
 mod hear;
+mod holding;
 mod link;
 mod management;
 mod message;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::metrics::Metrics;
 use crate::{Config, Depth, Link, PublishError, State, moving, names};
 use consume::{Sessions, Source};
+use holding::Holding;
 use link::{Dialer, Session, Way};
 use publish::Publisher;
 
@@ -47,6 +49,7 @@ struct Inner {
     config: Arc<Config>,
     role: Arc<str>,
     metrics: Metrics,
+    held: Holding,
     state: watch::Sender<State>,
     publisher: Publisher,
     /// Made when somebody first wants to consume.
@@ -60,6 +63,7 @@ impl Broker {
         let config = Arc::new(config);
         let role = Arc::<str>::from(role);
         let metrics = Metrics::new(meter);
+        metrics.begin_links([Way::Publishing, Way::Consuming].map(Way::as_str));
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (state, _) = watch::channel(State {
@@ -80,6 +84,7 @@ impl Broker {
             config,
             role,
             metrics,
+            held: Holding::default(),
             state,
             publisher,
             sessions: OnceLock::new(),
@@ -116,6 +121,7 @@ impl Broker {
             prefetch,
             config: Arc::clone(&self.0.config),
             metrics: self.0.metrics.clone(),
+            held: self.0.held.of(queue),
         };
         let publisher = self.0.publisher.clone();
         Consumer::start(source, self.sessions(), publisher, &self.0.tasks)
@@ -142,6 +148,10 @@ impl Broker {
 
     pub(crate) fn state(&self) -> watch::Receiver<State> {
         self.0.state.subscribe()
+    }
+
+    pub(crate) fn held(&self) -> Vec<(&'static str, u64)> {
+        self.0.held.counts()
     }
 
     pub(crate) async fn depths(&self) -> Result<Vec<Depth>, PublishError> {
@@ -182,6 +192,7 @@ async fn read_depths(connection: &lapin::Connection) -> lapin::Result<Vec<Depth>
             queue,
             ready: ready.into(),
             consumers: consumers.into(),
+            oldest: None,
         });
     }
     Ok(depths)

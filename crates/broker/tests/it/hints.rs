@@ -3,6 +3,7 @@ use std::time::Duration;
 use broker::{HintEvent, HintReceiver, State};
 use order::Status;
 use task::{Hint, Hints};
+use time::OffsetDateTime;
 
 use crate::stack::Stack;
 use crate::{PATIENCE, wait_for};
@@ -10,6 +11,7 @@ use crate::{PATIENCE, wait_for};
 pub(crate) fn hints(offset: i64) -> Hints {
     Hints {
         epoch: "e1".to_owned(),
+        at: OffsetDateTime::from_unix_timestamp(1_800_000_000).ok(),
         rows: vec![Hint {
             project: "44056".parse().expect("a project"),
             player: "mira".parse().expect("a player"),

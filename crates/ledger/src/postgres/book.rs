@@ -8,10 +8,11 @@
 
 use std::sync::Arc;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 use tracing::Instrument as _;
 
+use super::pool::Lent;
 use super::{Ledger, bookings, conflicts, notices, orders, parked, streams, transactions};
 use crate::books::{Books, Keys, owners};
 use crate::{Booked, Entry, LedgerError};
@@ -27,7 +28,7 @@ impl Ledger {
         let (ledger, entries) = (self.clone(), Arc::clone(entries));
         let span = tracing::info_span!("ledger.book", entries = entries.len());
         let booking = async move {
-            let book = |pool| book_now(pool, &entries, at);
+            let book = |connection| book_now(connection, &entries, at);
             ledger.pool.within(book).await
         };
         tokio::spawn(booking.instrument(span)).await?
@@ -35,18 +36,18 @@ impl Ledger {
 }
 
 async fn book_now(
-    pool: PgPool,
+    mut connection: Lent,
     entries: &[Entry],
     at: OffsetDateTime,
 ) -> Result<Booked, LedgerError> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = connection.begin().await?;
     let mut books = load(&mut transaction, entries, at).await?;
     let loaded = books.rows();
     let verdicts = books.book_all(entries);
     let offsets = save(&mut transaction, entries, &loaded, &books, at).await?;
     let epoch = streams::epoch(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(books.booked(verdicts, offsets, epoch))
+    Ok(books.booked(verdicts, offsets, epoch, at))
 }
 
 /// Locks and reads everything that booking `entries` may read or change.

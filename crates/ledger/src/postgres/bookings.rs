@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use order::{Line, OrderId, PlayerId, ProjectId};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use super::Ledger;
+use super::pool::Lent;
 use crate::books::{BookingKey, BookingRow, Books, OrderKey, Source};
 use crate::rows::bookings::{Found, Shown, held};
 use crate::rows::unreadable;
@@ -208,14 +209,14 @@ impl Ledger {
         project: ProjectId,
         player: &PlayerId,
     ) -> Result<Vec<LineView>, LedgerError> {
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_as(
                 "SELECT sku, quantity FROM balances
              WHERE project = $1 AND player = $2 AND quantity <> 0 ORDER BY sku COLLATE \"C\"",
             )
             .bind(project.get())
             .bind(player.as_str())
-            .fetch_all(&pool)
+            .fetch_all(&mut *connection)
             .await?)
         };
         let found: Vec<(String, i64)> = self.pool.within(read).await?;

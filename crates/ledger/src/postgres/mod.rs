@@ -11,6 +11,7 @@ mod players;
 mod pool;
 mod quarantine;
 mod streams;
+mod survey;
 mod tls;
 mod transactions;
 
@@ -20,9 +21,11 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, Executor as _, PgConnection, PgPool};
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use telemetry::Meter;
 
-use self::pool::Pool;
+use self::pool::{Lent, POOL, Pool};
+use crate::metrics::tell_pool;
 use crate::{Config, LedgerError, SchemaError};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
@@ -151,8 +154,19 @@ impl Ledger {
         }
     }
 
+    pub(crate) fn measure(&self, meter: &Meter) {
+        self.pool.measure(telemetry::durations(
+            meter,
+            "db.client.connection.wait_time",
+            "How long an operation on the ledger waited for a connection",
+        ));
+        let pool = Arc::clone(&self.pool);
+        tell_pool(meter, POOL, move || pool.in_use());
+    }
+
     pub(crate) async fn ping(&self) -> Result<(), LedgerError> {
-        let answer = |pool: PgPool| async move { Ok(pool.execute("SELECT 1").await?) };
+        let answer =
+            |mut connection: Lent| async move { Ok(connection.execute("SELECT 1").await?) };
         self.pool.within(answer).await?;
         Ok(())
     }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use order::{OrderId, PlayerId, ProjectId, TransactionId};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 use task::ParkedId;
 use time::OffsetDateTime;
 
 use super::Ledger;
+use super::pool::Lent;
 use crate::books::{Books, FirstSeen, NoticeKey, NoticeRow};
 use crate::rows::notices::{Found, Shown};
 use crate::rows::unreadable;
@@ -207,7 +208,7 @@ impl Ledger {
         player: &PlayerId,
         limit: u32,
     ) -> Result<Vec<NoticeView>, LedgerError> {
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_as(
             "SELECT kind, ref AS reference, message_id, seen, first_at, last_at, outcome, reason, parked_id, trace_id
              FROM notices
@@ -217,7 +218,7 @@ impl Ledger {
         .bind(project.get())
         .bind(player.as_str())
         .bind(i64::from(limit.min(200)))
-        .fetch_all(&pool)
+        .fetch_all(&mut *connection)
         .await?)
         };
         let shown: Vec<Shown> = self.pool.within(read).await?;

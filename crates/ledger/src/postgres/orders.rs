@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use order::{OrderId, PlayerId, ProjectId, Status, TransactionId};
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
+use super::pool::Lent;
 use super::{Ledger, bookings, conflicts, notices, streams};
 use crate::books::{Books, OrderKey, OrderRow};
 use crate::rows::named;
@@ -94,7 +95,7 @@ pub(super) async fn save(
 }
 
 async fn view(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     (project, order): OrderKey,
     history_rows: i64,
 ) -> Result<Option<OrderView>, LedgerError> {
@@ -102,21 +103,21 @@ async fn view(
         sqlx::query_as("SELECT * FROM orders WHERE project = $1 AND order_id = $2")
             .bind(project.get())
             .bind(order.get())
-            .fetch_optional(pool)
+            .fetch_optional(&mut *connection)
             .await?;
     let found = found.map(Found::view).transpose()?;
     let transaction = found.as_ref().and_then(|view| view.transaction);
-    let notices = notices::about(pool, project, Some(order), transaction).await?;
+    let notices = notices::about(&mut *connection, project, Some(order), transaction).await?;
     let Some(mut view) = found.or_else(|| OrderView::of_notices(order, &notices)) else {
         return Ok(None);
     };
     if let Some(player) = &view.player {
         let key = (project, order);
-        view.statuses = streams::of_order(pool, key, player, history_rows).await?;
+        view.statuses = streams::of_order(&mut *connection, key, player, history_rows).await?;
     }
     view.notices = notices;
-    view.bookings = bookings::of_order(pool, project, order).await?;
-    view.conflicts = conflicts::about(pool, project, order).await?;
+    view.bookings = bookings::of_order(&mut *connection, project, order).await?;
+    view.conflicts = conflicts::about(&mut *connection, project, order).await?;
     Ok(Some(view))
 }
 
@@ -127,14 +128,14 @@ impl Ledger {
         order: OrderId,
         player: &PlayerId,
     ) -> Result<Option<OrderStatus>, LedgerError> {
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_as(
             "SELECT status, content FROM orders WHERE project = $1 AND order_id = $2 AND player = $3",
         )
         .bind(project.get())
         .bind(order.get())
         .bind(player.as_str())
-        .fetch_optional(&pool)
+        .fetch_optional(&mut *connection)
         .await?)
         };
         let found: Option<(String, Option<Value>)> = self.pool.within(read).await?;
@@ -154,7 +155,9 @@ impl Ledger {
         project: ProjectId,
         order: OrderId,
     ) -> Result<Option<OrderView>, LedgerError> {
-        let read = |pool| async move { view(&pool, (project, order), self.history_rows).await };
+        let read = |mut connection: Lent| async move {
+            view(&mut connection, (project, order), self.history_rows).await
+        };
         self.pool.within(read).await
     }
 
@@ -165,7 +168,7 @@ impl Ledger {
         before: Option<OrderId>,
         limit: u32,
     ) -> Result<Vec<OrderView>, LedgerError> {
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_as(
             "SELECT * FROM orders WHERE project = $1 AND player = $2 AND order_id < coalesce($3, 9223372036854775807)
              ORDER BY order_id DESC LIMIT $4",
@@ -174,7 +177,7 @@ impl Ledger {
         .bind(player.as_str())
         .bind(before.map(OrderId::get))
         .bind(i64::from(limit.min(200)))
-        .fetch_all(&pool)
+        .fetch_all(&mut *connection)
         .await?)
         };
         let found: Vec<Found> = self.pool.within(read).await?;

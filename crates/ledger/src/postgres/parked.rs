@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use order::{OrderId, PlayerId, ProjectId, TransactionId};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use task::ParkedId;
 use time::OffsetDateTime;
 
 use super::Ledger;
+use super::pool::Lent;
 use crate::books::{Books, NewParked, NoticeKey};
 use crate::rows::parked::{Found, WithBody};
 use crate::{Entry, LedgerError, Notice, ParkedBody, ParkedFilter, ParkedView};
@@ -185,7 +186,7 @@ impl Ledger {
         } else {
             (OLDEST_FIRST, 0)
         };
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_as(sql)
                 .bind(filter.after.map_or(first, |id| id.0))
                 .bind(filter.settled)
@@ -194,7 +195,7 @@ impl Ledger {
                 .bind(filter.transaction.map(TransactionId::get))
                 .bind(filter.player.as_ref().map(PlayerId::as_str))
                 .bind(i64::from(filter.limit.min(200)))
-                .fetch_all(&pool)
+                .fetch_all(&mut *connection)
                 .await?)
         };
         let found: Vec<Found> = self.pool.within(read).await?;
@@ -205,10 +206,10 @@ impl Ledger {
         &self,
         id: ParkedId,
     ) -> Result<Option<ParkedBody>, LedgerError> {
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_as("SELECT * FROM parked WHERE id = $1")
                 .bind(id.0)
-                .fetch_optional(&pool)
+                .fetch_optional(&mut *connection)
                 .await?)
         };
         let found: Option<WithBody> = self.pool.within(read).await?;
@@ -220,12 +221,12 @@ impl Ledger {
         id: ParkedId,
         at: OffsetDateTime,
     ) -> Result<(), LedgerError> {
-        let write = |pool: PgPool| async move {
+        let write = |mut connection: Lent| async move {
             Ok(
                 sqlx::query("UPDATE parked SET replayed_at = $2 WHERE id = $1")
                     .bind(id.0)
                     .bind(at)
-                    .execute(&pool)
+                    .execute(&mut *connection)
                     .await?,
             )
         };
@@ -241,7 +242,7 @@ impl Ledger {
         at: OffsetDateTime,
     ) -> Result<(), LedgerError> {
         let message = task::MessageId::of(body);
-        let write = |pool: PgPool| async move {
+        let write = |mut connection: Lent| async move {
             Ok(sqlx::query(
             "INSERT INTO parked (kind, ref, message_id, reason, detail, attempts, body, received_at, parked_at)
              SELECT 'unreadable', $1, $2, $3, $4, 1, $5, $6, $6
@@ -253,7 +254,7 @@ impl Ledger {
         .bind(detail)
         .bind(body.as_ref())
         .bind(at)
-        .execute(&pool)
+        .execute(&mut *connection)
         .await?)
         };
         self.pool.within(write).await?;

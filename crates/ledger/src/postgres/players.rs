@@ -1,10 +1,10 @@
 //! `players`: who the game has registered.
 
 use order::{PlayerId, ProjectId};
-use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use super::Ledger;
+use super::pool::Lent;
 use crate::LedgerError;
 
 impl Ledger {
@@ -14,14 +14,14 @@ impl Ledger {
         player: &PlayerId,
         at: OffsetDateTime,
     ) -> Result<bool, LedgerError> {
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query(
             "INSERT INTO players (project, player, registered_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         )
         .bind(project.get())
         .bind(player.as_str())
         .bind(at)
-        .execute(&pool)
+        .execute(&mut *connection)
         .await?)
         };
         let registered = self.pool.within(read).await?;
@@ -33,13 +33,13 @@ impl Ledger {
         project: ProjectId,
         player: &PlayerId,
     ) -> Result<bool, LedgerError> {
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_scalar(
                 "SELECT EXISTS (SELECT FROM players WHERE project = $1 AND player = $2)",
             )
             .bind(project.get())
             .bind(player.as_str())
-            .fetch_one(&pool)
+            .fetch_one(&mut *connection)
             .await?)
         };
         let known = self.pool.within(read).await?;

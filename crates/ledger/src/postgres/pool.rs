@@ -8,13 +8,16 @@
 //! Invariant: connections are given up no sooner than one deadline after they were.
 
 use std::io::ErrorKind;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use opentelemetry::metrics::Histogram;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor as _, PgPool};
+use sqlx::{Executor as _, PgPool, Postgres};
 use tokio::time::{Instant, timeout};
 
+use crate::metrics::{PoolUse, pool_labels};
 use crate::{Config, LedgerError, StoreError};
 
 /// How many statements at their time limit fit into the deadline of an operation.
@@ -28,12 +31,20 @@ const END_TRANSACTION: &str = "BEGIN; ROLLBACK";
 /// How long closing waits for what is under way.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// As the metrics name it.
+pub(super) const POOL: &str = "ledger";
+
+/// A connection, for one operation.
+pub(super) type Lent = PoolConnection<Postgres>;
+
 #[derive(Debug)]
 pub(super) struct Pool {
     options: PgPoolOptions,
     server: PgConnectOptions,
     deadline: Duration,
     current: Mutex<Current>,
+    /// Told how long each operation waited for its connection.
+    waits: OnceLock<Histogram<f64>>,
 }
 
 /// The connections in use.
@@ -73,7 +84,34 @@ impl Pool {
                 renewals: 0,
                 heard_at: Instant::now(),
             }),
+            waits: OnceLock::new(),
         }
+    }
+
+    /// Tells `waits` from now on how long operations wait for their connection. The first one
+    /// to be given stays.
+    pub(super) fn measure(&self, waits: Histogram<f64>) {
+        let _ = self.waits.set(waits);
+    }
+
+    /// How many connections there are.
+    pub(super) fn in_use(&self) -> PoolUse {
+        let pool = self.current().pool.clone();
+        let idle = pool.num_idle() as u64;
+        PoolUse {
+            idle,
+            used: u64::from(pool.size()).saturating_sub(idle),
+            max: u64::from(self.options.get_max_connections()),
+        }
+    }
+
+    async fn lend(&self, pool: PgPool) -> Result<Lent, sqlx::Error> {
+        let asked = Instant::now();
+        let lent = pool.acquire().await;
+        if let Some(waits) = self.waits.get() {
+            waits.record(asked.elapsed().as_secs_f64(), &pool_labels(POOL));
+        }
+        lent
     }
 
     /// How to reach the server.
@@ -81,17 +119,18 @@ impl Pool {
         &self.server
     }
 
-    /// Runs an operation, for as long as the configuration allows at most. What is then
+    /// Runs an operation on a connection of its own, for as long as the configuration allows at most. What is then
     /// still under way is dropped, and may or may not be committed.
     pub(super) async fn within<T, F>(
         &self,
-        operation: impl FnOnce(PgPool) -> F,
+        operation: impl FnOnce(Lent) -> F,
     ) -> Result<T, LedgerError>
     where
         F: Future<Output = Result<T, LedgerError>>,
     {
         let Current { pool, renewals, .. } = self.current().clone();
-        let Ok(ended) = timeout(self.deadline, operation(pool)).await else {
+        let ending = async { operation(self.lend(pool).await?).await };
+        let Ok(ended) = timeout(self.deadline, ending).await else {
             self.give_up(renewals);
             return Err(LedgerError::Unavailable(silence().into()));
         };
@@ -182,8 +221,9 @@ mod tests {
         let mut config = Config::at(Secret::inline(database.url()).unwrap());
         config.max_connections = 1;
         let pool = Pool::new(&config, PgConnectOptions::from_str(database.url()).unwrap());
-        let create =
-            |pool: PgPool| async move { Ok(pool.execute("CREATE TABLE t (n int)").await?) };
+        let create = |mut connection: Lent| async move {
+            Ok(connection.execute("CREATE TABLE t (n int)").await?)
+        };
         pool.within(create).await.unwrap();
         let connections = pool.current().pool.clone();
         let mut witness = PgConnection::connect(database.url()).await.unwrap();
@@ -197,8 +237,9 @@ mod tests {
             // The second one fails: that is how a transaction is aborted.
             let _ = connection.execute(leftover).await;
             drop(connection);
-            let insert =
-                |pool: PgPool| async move { Ok(pool.execute("INSERT INTO t VALUES (2)").await?) };
+            let insert = |mut connection: Lent| async move {
+                Ok(connection.execute("INSERT INTO t VALUES (2)").await?)
+            };
             pool.within(insert).await.unwrap();
             let rows = "SELECT count(*) FROM t";
             let seen: i64 = sqlx::query_scalar(rows)

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use order::ProjectId;
-use sqlx::PgPool;
 use time::OffsetDateTime;
 
 use super::Ledger;
+use super::pool::Lent;
 use crate::LedgerError;
 use crate::quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
 use crate::rows::{number, unreadable};
@@ -31,7 +31,7 @@ impl Ledger {
         body: &SealedBody,
         room: QuarantineRoom,
     ) -> Result<Custody, LedgerError> {
-        let write = |pool: PgPool| async move {
+        let write = |mut connection: Lent| async move {
             Ok(sqlx::query_as(
             "WITH used AS MATERIALIZED (
                  SELECT count(*) < $7 AND coalesce(sum(octet_length(sealed)), 0) + octet_length($4::bytea) <= $8
@@ -58,7 +58,7 @@ impl Ledger {
         .bind(body.expires_at)
         .bind(i64::from(room.bodies))
         .bind(i64::try_from(room.bytes).unwrap_or(i64::MAX))
-        .fetch_one(&pool)
+        .fetch_one(&mut *connection)
         .await?)
         };
         let (added, known, has_room): (bool, bool, bool) = self.pool.within(write).await?;
@@ -77,7 +77,7 @@ impl Ledger {
         after: QuarantineId,
         at: OffsetDateTime,
     ) -> Result<Vec<QuarantinedBody>, LedgerError> {
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_as(
                 "SELECT id, digest, sealed, received_at FROM quarantine
              WHERE project = $1 AND key_id = $2 AND id > $3 AND unreadable_at IS NULL
@@ -89,7 +89,7 @@ impl Ledger {
             .bind(after.0)
             .bind(at)
             .bind(PAGE_ROWS)
-            .fetch_all(&pool)
+            .fetch_all(&mut *connection)
             .await?)
         };
         let found: Vec<Found> = self.pool.within(read).await?;
@@ -102,7 +102,7 @@ impl Ledger {
         at: OffsetDateTime,
         until: OffsetDateTime,
     ) -> Result<bool, LedgerError> {
-        let write = |pool: PgPool| async move {
+        let write = |mut connection: Lent| async move {
             Ok(sqlx::query(
                 "UPDATE quarantine SET taken_until = $3
              WHERE id = $1 AND (taken_until IS NULL OR taken_until <= $2)",
@@ -110,7 +110,7 @@ impl Ledger {
             .bind(id.0)
             .bind(at)
             .bind(until)
-            .execute(&pool)
+            .execute(&mut *connection)
             .await?)
         };
         let taken = self.pool.within(write).await?;
@@ -118,11 +118,11 @@ impl Ledger {
     }
 
     pub(crate) async fn put_back_quarantined(&self, id: QuarantineId) -> Result<(), LedgerError> {
-        let write = |pool: PgPool| async move {
+        let write = |mut connection: Lent| async move {
             Ok(
                 sqlx::query("UPDATE quarantine SET taken_until = NULL WHERE id = $1")
                     .bind(id.0)
-                    .execute(&pool)
+                    .execute(&mut *connection)
                     .await?,
             )
         };
@@ -131,10 +131,10 @@ impl Ledger {
     }
 
     pub(crate) async fn release_quarantined(&self, id: QuarantineId) -> Result<(), LedgerError> {
-        let write = |pool: PgPool| async move {
+        let write = |mut connection: Lent| async move {
             Ok(sqlx::query("DELETE FROM quarantine WHERE id = $1")
                 .bind(id.0)
-                .execute(&pool)
+                .execute(&mut *connection)
                 .await?)
         };
         self.pool.within(write).await?;
@@ -146,13 +146,13 @@ impl Ledger {
         id: QuarantineId,
         at: OffsetDateTime,
     ) -> Result<bool, LedgerError> {
-        let write = |pool: PgPool| async move {
+        let write = |mut connection: Lent| async move {
             Ok(sqlx::query(
                 "UPDATE quarantine SET unreadable_at = $2 WHERE id = $1 AND unreadable_at IS NULL",
             )
             .bind(id.0)
             .bind(at)
-            .execute(&pool)
+            .execute(&mut *connection)
             .await?)
         };
         let noted = self.pool.within(write).await?;
@@ -163,12 +163,12 @@ impl Ledger {
         &self,
         at: OffsetDateTime,
     ) -> Result<BTreeMap<ProjectId, u64>, LedgerError> {
-        let write = |pool: PgPool| async move {
+        let write = |mut connection: Lent| async move {
             Ok(sqlx::query_scalar(
                 "DELETE FROM quarantine WHERE expires_at <= $1 RETURNING project",
             )
             .bind(at)
-            .fetch_all(&pool)
+            .fetch_all(&mut *connection)
             .await?)
         };
         let projects: Vec<i64> = self.pool.within(write).await?;
@@ -182,11 +182,11 @@ impl Ledger {
     }
 
     pub(crate) async fn quarantine_size(&self, project: ProjectId) -> Result<u64, LedgerError> {
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(
                 sqlx::query_scalar("SELECT count(*) FROM quarantine WHERE project = $1")
                     .bind(project.get())
-                    .fetch_one(&pool)
+                    .fetch_one(&mut *connection)
                     .await?,
             )
         };

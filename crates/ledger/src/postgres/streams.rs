@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use order::{PlayerId, ProjectId, Status};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 
 use super::Ledger;
+use super::pool::Lent;
 use crate::books::{Books, OrderKey};
 use crate::rows::{named, number};
 use crate::{LedgerError, Stream, StreamRow};
@@ -94,7 +95,7 @@ async fn reserve(
 
 /// What a player's clients were told of one order, as far as their history can be read.
 pub(super) async fn of_order(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     (project, order): OrderKey,
     player: &PlayerId,
     history_rows: i64,
@@ -111,7 +112,7 @@ pub(super) async fn of_order(
     .bind(player.as_str())
     .bind(order.get())
     .bind(history_rows)
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     found.into_iter().map(row).collect()
 }
@@ -152,9 +153,9 @@ impl Found {
 
 impl Ledger {
     pub(crate) async fn new_epoch(&self) -> Result<String, LedgerError> {
-        let draw = |pool: PgPool| async move {
+        let draw = |mut connection: Lent| async move {
             let sql = "UPDATE identity SET id = DEFAULT";
-            let mut transaction = pool.begin().await?;
+            let mut transaction = connection.begin().await?;
             sqlx::query(sql).execute(&mut *transaction).await?;
             let drawn = epoch(&mut transaction).await?;
             transaction.commit().await?;
@@ -170,7 +171,7 @@ impl Ledger {
         after: i64,
     ) -> Result<Stream, LedgerError> {
         // One statement, one snapshot: rows and top always fit each other.
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_as(
                 "SELECT ledger_epoch() AS epoch, coalesce(s.last_offset, 0) AS top,
                     r.stream_offset, r.order_id, r.status, r.at
@@ -184,7 +185,7 @@ impl Ledger {
             .bind(player.as_str())
             .bind(after)
             .bind(self.history_rows)
-            .fetch_all(&pool)
+            .fetch_all(&mut *connection)
             .await?)
         };
         let found: Vec<Found> = self.pool.within(read).await?;
@@ -205,7 +206,7 @@ impl Ledger {
         &self,
         players: &[(ProjectId, PlayerId)],
     ) -> Result<(String, Vec<i64>), LedgerError> {
-        let read = |pool: PgPool| async move {
+        let read = |mut connection: Lent| async move {
             Ok(sqlx::query_as(
             "SELECT ledger_epoch(), CASE WHEN k.place IS NULL THEN NULL ELSE coalesce(s.last_offset, 0) END
              FROM (SELECT) AS one
@@ -215,7 +216,7 @@ impl Ledger {
         )
         .bind(players.iter().map(|(project, _)| project.get()).collect::<Vec<_>>())
         .bind(players.iter().map(|(_, player)| player.as_str()).collect::<Vec<_>>())
-        .fetch_all(&pool)
+        .fetch_all(&mut *connection)
         .await?)
         };
         let found: Vec<(String, Option<i64>)> = self.pool.within(read).await?;

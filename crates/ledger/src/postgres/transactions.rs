@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use order::{OrderId, PlayerId, ProjectId, TransactionId};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
+use super::pool::Lent;
 use super::{Ledger, notices};
 use crate::books::{Books, TransactionKey, TransactionRow};
 use crate::rows::transactions::Found;
@@ -80,7 +81,7 @@ pub(super) async fn save(
 }
 
 async fn view(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     project: ProjectId,
     transaction: TransactionId,
 ) -> Result<Option<TransactionView>, LedgerError> {
@@ -90,11 +91,11 @@ async fn view(
     )
     .bind(project.get())
     .bind(transaction.get())
-    .fetch_optional(pool)
+    .fetch_optional(&mut *connection)
     .await?;
     let row = found.map(Found::row).transpose()?.map(|(_, row)| row);
     let order = row.as_ref().and_then(|row| row.order);
-    let notices = notices::about(pool, project, order, Some(transaction)).await?;
+    let notices = notices::about(&mut *connection, project, order, Some(transaction)).await?;
     Ok(TransactionView::of(transaction, row, notices))
 }
 
@@ -104,7 +105,8 @@ impl Ledger {
         project: ProjectId,
         transaction: TransactionId,
     ) -> Result<Option<TransactionView>, LedgerError> {
-        let read = |pool| async move { view(&pool, project, transaction).await };
+        let read =
+            |mut connection: Lent| async move { view(&mut connection, project, transaction).await };
         self.pool.within(read).await
     }
 }

@@ -37,7 +37,7 @@ fn book_now(
     let verdicts = books.book_all(entries);
     let offsets = save(connection, entries, &loaded, &books, at)?;
     let epoch = streams::epoch(connection)?;
-    Ok(books.booked(verdicts, offsets, epoch))
+    Ok(books.booked(verdicts, offsets, epoch, at))
 }
 
 /// Reads everything that booking `entries` may read or change, and once more only what is

@@ -16,19 +16,25 @@ mod players;
 mod quarantine;
 mod statement;
 mod streams;
+mod survey;
 mod transactions;
 
 use std::time::Duration;
 
 use ::sqlite::File;
+use telemetry::Meter;
 
 pub(crate) use moving::{count, export, last_number};
 pub(crate) use streams::draw_epoch;
 
 use crate::LedgerError;
+use crate::metrics::{PoolUse, tell_pool};
 
 /// How long closing waits for what is under way.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// As the metrics name the connections that read.
+const POOL: &str = "sqlite";
 
 /// The ledger in a file. Clones share its writer.
 #[derive(Clone, Debug)]
@@ -47,6 +53,18 @@ impl Ledger {
 
     pub(crate) const fn history_rows(&self) -> i64 {
         self.history_rows
+    }
+
+    pub(crate) fn measure(&self, meter: &Meter) {
+        let file = self.file.clone();
+        tell_pool(meter, POOL, move || {
+            let readers = file.readers();
+            PoolUse {
+                idle: readers.idle,
+                used: readers.used,
+                max: readers.max,
+            }
+        });
     }
 
     pub(crate) async fn ping(&self) -> Result<(), LedgerError> {

@@ -16,4 +16,5 @@ mod random;
 mod sqlite;
 mod stores;
 mod streams;
+mod survey;
 mod transactions;

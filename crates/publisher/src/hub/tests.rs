@@ -21,6 +21,7 @@ fn hints(epoch: &str, name: &str, offsets: impl IntoIterator<Item = i64>) -> Hin
     };
     Hints {
         epoch: epoch.to_owned(),
+        at: None,
         rows: offsets.into_iter().map(row).collect(),
     }
 }

@@ -70,6 +70,7 @@ fn committed(entries: &[Entry], outcome: Outcome) -> Booked {
         verdicts: vec![verdict; entries.len()],
         hints: Hints {
             epoch: "e1".to_owned(),
+            at: None,
             rows: (1..).zip(entries).map(row).collect(),
         },
     }

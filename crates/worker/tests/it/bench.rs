@@ -96,19 +96,28 @@ impl Bench {
     }
 
     pub(crate) fn start_on(&self, ledger: Ledger, claims: Claims, config: &Config) {
-        let meter = self.telemetry.meter("worker");
-        let broker = Broker::connect(
-            self.vhost.config(),
-            "worker",
-            &self.telemetry.meter("broker"),
-        );
+        self.start_as(&self.telemetry, &self.lifecycle, ledger, claims, config);
+    }
+
+    /// A worker with metrics and a life of its own on this bench's servers.
+    pub(crate) fn start_as(
+        &self,
+        telemetry: &Telemetry,
+        lifecycle: &Lifecycle,
+        ledger: Ledger,
+        claims: Claims,
+        config: &Config,
+    ) {
+        let meter = telemetry.meter("worker");
+        let broker = Broker::connect(self.vhost.config(), "worker", &telemetry.meter("broker"));
         let deps = Deps {
             ledger,
             broker,
             claims,
             meter,
+            projects: vec![project()],
         };
-        worker::run(config, deps, &[Arc::new(ThreeWords)], &self.lifecycle);
+        worker::run(config, deps, &[Arc::new(ThreeWords)], lifecycle);
     }
 
     pub(crate) async fn publish(&self, words: &str) {

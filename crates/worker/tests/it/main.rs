@@ -5,3 +5,4 @@ mod bench;
 mod booking;
 mod outage;
 mod parking;
+mod watching;

@@ -451,6 +451,7 @@ impl Roles {
             broker: self.broker("worker"),
             claims: self.servers.claims_of_a_role(&self.telemetry),
             meter: self.telemetry.meter("worker"),
+            projects: vec![project()],
         };
         worker::run(&setup.worker, deps, &handlers, &self.lifecycle);
     }
