@@ -25,7 +25,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 pub use chain::chain;
 pub use config::{Config, Format};
 pub use context::{TraceContext, current, set_parent};
-pub use metrics::{DURATION_BUCKETS, Telemetry, durations};
+pub use metrics::{DURATION_BUCKETS, Telemetry, durations, durations_and};
 pub use opentelemetry::metrics::Meter;
 pub use repeats::{QUIET, Repeats};
 

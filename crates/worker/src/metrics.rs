@@ -13,6 +13,10 @@ use time::OffsetDateTime;
 
 pub(crate) use told::{tell_epoch, tell_held, tell_watch};
 
+/// Bounds, in seconds, for what was retried: a revoke is promised within a minute, and after
+/// ten an order that is paid and not granted wakes somebody.
+const LATE: [f64; 4] = [30.0, 60.0, 300.0, 600.0];
+
 /// The worker's instruments.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -72,9 +76,10 @@ impl Metrics {
                 "grantline.worker.booking",
                 "One ledger transaction",
             ),
-            received_to_booked: telemetry::durations(
+            received_to_booked: telemetry::durations_and(
                 meter,
                 "grantline.worker.received_to_booked",
+                &LATE,
                 "From the webhook's last byte to the commit, by the clocks of both machines",
             ),
         };

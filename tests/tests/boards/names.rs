@@ -134,7 +134,7 @@ impl Asked {
                 rest = behind;
             } else if first.is_ascii_digit() {
                 rest = rest.trim_start_matches(|it: char| it.is_ascii_alphanumeric() || it == '.');
-            } else if is_name(first) {
+            } else if first != ':' && is_name(first) {
                 rest = asked.name(rest);
             } else {
                 rest = &rest[first.len_utf8()..];
