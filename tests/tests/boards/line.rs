@@ -5,6 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use hyper::Method;
 use rehearsal::{Http, Instance};
@@ -34,10 +35,15 @@ const PROCESSES: [(&str, &[&str], u16); 5] = [
     ("api", &["api"], 9_105),
 ];
 
-/// One that is scraped.
-pub(crate) struct Process {
+/// What is scraped.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
     pub(crate) name: &'static str,
     pub(crate) admin: SocketAddr,
+}
+
+struct Process {
+    target: Target,
     arguments: &'static [&'static str],
     child: Option<Child>,
 }
@@ -55,6 +61,23 @@ pub(crate) struct Line {
 pub(crate) struct Sale(Child);
 
 impl Sale {
+    /// Shoppers come to an instance; everything happens that a sale brings.
+    pub(crate) fn begin(instance: &Path, lasting: &str) -> Self {
+        let shares = "refund=10%,cancel=5%,dispute=5%,conflict=5%,repeat=10%,simultaneous=10%,\
+                      unknown-player=5%,socket=50%,polling=30%,drop=60%,registered=50%";
+        let mut rehearse = grantline(&["rehearse", "--duration", lasting, "--share", shares]);
+        let sale = rehearse
+            .args(["--orders-per-second", "12", "--time-scale", "3000"])
+            .args(["--timeout", "2m", "--drain", "2m", "--settle", "1m"])
+            .arg("--instance")
+            .arg(instance)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(sale)
+    }
+
     /// Waits for its end. A sale in which a worker is killed may break promises of time.
     pub(crate) async fn ended(mut self) {
         let ended = timeout(PATIENCE, self.0.wait()).await;
@@ -67,9 +90,7 @@ impl Line {
         let folder = Folder::new();
         let database = Postgres::database().await;
         let vhost = RabbitMq::vhost().await;
-        // An address that nobody else on this machine uses, so that ports can be fixed.
-        let [_, second, third, fourth] = Ipv4Addr::from_bits(drawn()).octets();
-        let ip = Ipv4Addr::new(127, second.max(1), third, fourth.clamp(1, 254));
+        let ip = own_address();
         for (file, secret) in SECRETS {
             fs::write(folder.join(file), secret).unwrap();
         }
@@ -79,8 +100,10 @@ impl Line {
             .write(&folder.join("instance.toml"))
             .unwrap();
         let processes = PROCESSES.map(|(name, arguments, port)| Process {
-            name,
-            admin: SocketAddr::from((ip, port)),
+            target: Target {
+                name,
+                admin: SocketAddr::from((ip, port)),
+            },
             arguments,
             child: None,
         });
@@ -92,7 +115,8 @@ impl Line {
         };
         for number in 0..PROCESSES.len() {
             line.run(number);
-            line.until_ready(number).await;
+            let target = line.processes[number].target;
+            until_ready(target, || line.log(target.name)).await;
         }
         line
     }
@@ -101,62 +125,31 @@ impl Line {
         self.folder.path()
     }
 
-    pub(crate) fn targets(&self) -> &[Process] {
-        &self.processes
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        self.processes.iter().map(|it| it.target).collect()
+    }
+
+    fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.join(&format!("{name}.log"))).unwrap_or_default()
+    }
+
+    pub(crate) fn begin_sale(&self) -> Sale {
+        Sale::begin(&self.folder.join("instance.toml"), "15s")
     }
 
     fn run(&mut self, number: usize) {
         let process = &mut self.processes[number];
-        let log = fs::File::create(self.folder.join(&format!("{}.log", process.name))).unwrap();
+        let log =
+            fs::File::create(self.folder.join(&format!("{}.log", process.target.name))).unwrap();
         let child = grantline(process.arguments)
             .arg("--config")
             .arg(self.folder.join("grantline.toml"))
-            .env("GRANTLINE__ADMIN__LISTEN", process.admin.to_string())
+            .env("GRANTLINE__ADMIN__LISTEN", process.target.admin.to_string())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
         process.child = Some(child);
-    }
-
-    async fn until_ready(&self, number: usize) {
-        let Process { name, admin, .. } = &self.processes[number];
-        let url = format!("http://{admin}/ready");
-        let http = tests::Http::new();
-        let ready = async {
-            loop {
-                let answer = http.ask(Method::GET, &url, &[], "").await;
-                if answer.is_ok_and(|answer| answer.status.is_success()) {
-                    return;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-        };
-        let log = self.folder.join(&format!("{name}.log"));
-        let told = || fs::read_to_string(&log).unwrap_or_default();
-        assert!(timeout(PATIENCE, ready).await.is_ok(), "{name}: {}", told());
-    }
-
-    /// Shoppers come; everything happens that a sale brings.
-    pub(crate) fn begin_sale(&self) -> Sale {
-        let shares = "refund=10%,cancel=5%,dispute=5%,conflict=5%,repeat=10%,simultaneous=10%,\
-                      unknown-player=5%,socket=50%,polling=30%,drop=60%,registered=50%";
-        let mut rehearse = grantline(&["rehearse", "--duration", "15s", "--share", shares]);
-        let sale = rehearse
-            .args([
-                "--orders-per-second",
-                "12",
-                "--time-scale",
-                "3000",
-                "--instance",
-            ])
-            .arg(self.folder.join("instance.toml"))
-            .args(["--timeout", "2m", "--drain", "2m", "--settle", "1m"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Sale(sale)
     }
 
     /// A paid order without any item: it is accepted, and waits for a person.
@@ -212,6 +205,29 @@ impl Line {
     pub(crate) fn start_the_worker(&mut self) {
         self.run(1);
     }
+}
+
+/// An address that nobody else on this machine uses, so that ports can be fixed.
+pub(crate) fn own_address() -> Ipv4Addr {
+    let [_, second, third, fourth] = Ipv4Addr::from_bits(drawn()).octets();
+    Ipv4Addr::new(127, second.max(1), third, fourth.clamp(1, 254))
+}
+
+/// Waits until a process says that it is ready.
+pub(crate) async fn until_ready(target: Target, log: impl Fn() -> String) {
+    let Target { name, admin } = target;
+    let url = format!("http://{admin}/ready");
+    let http = tests::Http::new();
+    let ready = async {
+        loop {
+            let answer = http.ask(Method::GET, &url, &[], "").await;
+            if answer.is_ok_and(|answer| answer.status.is_success()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, ready).await.is_ok(), "{name}: {}", log());
 }
 
 fn drawn() -> u32 {

@@ -10,13 +10,16 @@ mod line;
 mod names;
 mod prometheus;
 
+use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use boards::Board;
 use files::Rules;
-use line::Line;
+use line::{Line, Sale, Target};
 use names::Exposed;
 use prometheus::Prometheus;
+use testkit::Folder;
 
 /// The watcher reads queues and ledger every 15 s, and this machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -26,7 +29,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 #[tokio::test(flavor = "multi_thread")]
 async fn every_panel_and_rule_finds_data_after_a_sale_with_faults() {
     let mut line = Line::start().await;
-    let prometheus = Prometheus::start(line.folder(), line.targets()).await;
+    let prometheus = Prometheus::start(line.folder(), &line.targets()).await;
     play_the_sale(&mut line, &prometheus).await;
 
     let boards = Board::all();
@@ -63,6 +66,41 @@ async fn every_panel_and_rule_finds_data_after_a_sale_with_faults() {
         let seen = format!("max_over_time(ALERTS{{alertname=\"{alert}\"}}[10m])");
         prometheus.until(&seen, PATIENCE, |is| is >= 1.0).await;
     }
+}
+
+/// The same dashboards fit `grantline serve` on one file, where nothing waits for servers.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_panel_finds_data_of_one_process_on_one_file() {
+    let (folder, ip) = (Folder::new(), line::own_address());
+    let target = Target {
+        name: "serve",
+        admin: SocketAddr::from((ip, 9_090)),
+    };
+    let log = folder.join("log");
+    let told = File::create(&log).unwrap();
+    let _process = tests::serve(&folder.join("data"), |role| match role {
+        "ADMIN" => target.admin,
+        _ => SocketAddr::from((ip, 0)),
+    })
+    .stdout(told.try_clone().unwrap())
+    .stderr(told)
+    .spawn()
+    .unwrap();
+    let log = || fs::read_to_string(&log).unwrap_or_default();
+    line::until_ready(target, log).await;
+    let prometheus = Prometheus::start(folder.path(), &[target]).await;
+    let sale = Sale::begin(&folder.join("data/instance.toml"), "8s");
+    let see = async |query: &str| prometheus.until(query, PATIENCE, |_| true).await;
+    see("sum(grantline_publisher_booked_to_pushed_seconds_count) > 0").await;
+    see("sum(grantline_worker_received_to_booked_seconds_count{type=\"order_canceled\"}) > 0")
+        .await;
+    sale.ended().await;
+    see("sum(grantline_worker_queue_depth) == 0").await;
+    let mut faults = prometheus.broken_rules().await;
+    for board in Board::all() {
+        faults.extend(board.without_data(&prometheus).await);
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 /// Returns when everything that was accepted has ended, and the watcher has seen it.

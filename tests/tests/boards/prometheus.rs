@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
 use crate::files;
-use crate::line::Process;
+use crate::line::Target;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -42,7 +42,7 @@ impl Rule {
 }
 
 impl Prometheus {
-    pub(crate) async fn start(folder: &Path, targets: &[Process]) -> Self {
+    pub(crate) async fn start(folder: &Path, targets: &[Target]) -> Self {
         let home = folder.join("prometheus");
         fs::create_dir_all(home.join("rules")).unwrap();
         for file in files::below("deploy/prometheus/rules", "yaml") {
@@ -56,7 +56,7 @@ impl Prometheus {
         let mut configuration = "global: {scrape_interval: 1s, evaluation_interval: 1s}\n\
              rule_files: [rules/*.yaml]\nscrape_configs:\n"
             .to_owned();
-        for Process { name, admin, .. } in targets {
+        for Target { name, admin } in targets {
             writeln!(
                 configuration,
                 "  - job_name: {name}\n    static_configs: [{{targets: ['{admin}'], labels: {{namespace: sale}}}}]"
