@@ -4,7 +4,7 @@ mod told;
 
 use std::time::Duration;
 
-use ledger::{Entry, Outcome, Verdict};
+use ledger::{Conflict, Entry, Outcome, Verdict};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use order::{Kind, ParkReason};
@@ -93,6 +93,20 @@ impl Metrics {
             let (outcome, reason) = Outcome::Parked(reason).as_words();
             let kind = known(&Kind::OrderPaid);
             self.notices.add(0, &labels(kind, outcome, reason));
+        }
+        for kind in [
+            Kind::OrderPaid,
+            Kind::Payment,
+            Kind::OrderCanceled,
+            Kind::Refund,
+        ] {
+            for conflict in Conflict::ALL {
+                let labels = [
+                    KeyValue::new("type", known(&kind)),
+                    KeyValue::new("what", conflict.as_str()),
+                ];
+                self.conflicts.add(0, &labels);
+            }
         }
         for lane in Lane::ALL {
             let lane = [KeyValue::new("lane", lane.as_str())];
