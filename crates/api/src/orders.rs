@@ -16,6 +16,7 @@ use crate::fault::Fault;
 use crate::openapi::PRINTABLE;
 use crate::serve::{Api, reply};
 use crate::show::{OrderDetail, Transaction};
+use crate::spans;
 
 /// The most lines of a registered order.
 const MAX_ITEMS: usize = 1_000;
@@ -173,7 +174,8 @@ impl Api {
             notice: None,
         }]);
         let booked = self.ledger.book(&entries, task::now()).await?;
-        self.broker.send_hints(&booked.hints);
+        let hints = spans::placed(booked.hints);
+        self.broker.send_hints(&hints);
         let lost = Outcome::NoOp(NoOp::OtherPlayer);
         if booked
             .verdicts
@@ -184,7 +186,7 @@ impl Api {
         }
         let known = self.ledger.order_status(project, order, &player).await?;
         let known = known.ok_or_else(|| Fault::NotFound(format!("order {order}")))?;
-        let is_new = !booked.hints.rows.is_empty();
+        let is_new = !hints.rows.is_empty();
         let status = if is_new {
             StatusCode::CREATED
         } else {

@@ -18,7 +18,7 @@ use crate::keyring::{Caller, Keyring};
 use crate::metrics::Metrics;
 use crate::projects::Project;
 use crate::route::{self, Route};
-use crate::{Right, openapi};
+use crate::{Right, openapi, spans};
 
 /// Answers everything that comes to the listener.
 #[derive(Debug)]
@@ -51,11 +51,16 @@ impl Service for Api {
             project: None,
         };
         let span = tracing::info_span!("api.answer");
-        let outcome = self
-            .serve(request, &mut report)
-            .instrument(span.clone())
-            .await;
-        span.in_scope(|| self.conclude(&report, outcome, arrived.elapsed()))
+        let trace = telemetry::Span::begin();
+        let work = self.serve(request, &mut report).instrument(span.clone());
+        let outcome = trace.around(work).await;
+        span.in_scope(|| {
+            let _within = trace.enter();
+            let reply = self.conclude(&report, outcome, arrived.elapsed());
+            let (method, project) = (&report.method, report.project);
+            spans::answered(trace, method, report.route, project, reply.status());
+            reply
+        })
     }
 }
 

@@ -7,7 +7,7 @@ mod rehearse;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use task::Lane;
 
@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Rehearse(Box<Rehearse>),
     /// Print the Authorization header of a webhook body, for sending it with curl.
     Sign(Sign),
+    /// Ask the process of this configuration whether it is ready, or lives; exits with 1 if not.
+    Healthcheck(Healthcheck),
     /// Print what completes the command line in a shell.
     Completions(Completions),
     /// Print the manual page, or write a page for each command.
@@ -109,6 +111,36 @@ pub(crate) struct CheckConfig {
     /// Print each value in effect with where it comes from, secrets masked.
     #[arg(long)]
     pub(crate) print_config: bool,
+    /// For which role; what another one needs may then be missing.
+    #[arg(long, value_enum, default_value = "serve")]
+    pub(crate) role: Role,
+}
+
+/// Who is to run with a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Every role in one process.
+    Serve,
+    Ingress,
+    Worker,
+    Publisher,
+    Api,
+    /// `grantline migrate`.
+    Migrate,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Healthcheck {
+    /// `ready`: it should be sent requests; `live`: it answers.
+    #[arg(value_enum, default_value = "ready")]
+    pub(crate) probe: Probe,
+}
+
+/// What is asked of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Probe {
+    Ready,
+    Live,
 }
 
 #[derive(Debug, Args)]

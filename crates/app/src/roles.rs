@@ -194,6 +194,9 @@ impl Roles {
                  role with `grantline serve`, or configure `ledger.url` and `broker.url`"
             );
         }
+        if self.ingress {
+            config.check_taking_webhooks()?;
+        }
         let listeners = Listeners::bind(self, config)?;
         let telemetry = telemetry::init(&config.telemetry, name)?;
         let addresses = listeners.addresses();
@@ -212,7 +215,6 @@ impl Roles {
         let grace = self.grace(config);
 
         let admin = Admin::new(readiness.clone(), telemetry.telemetry().clone());
-        admin.start(listeners.admin, config.admin.limits.clone(), lifecycle);
         let wiring = Wiring {
             ledger: stack.ledger.clone(),
             broker: stack.broker.clone(),
@@ -232,6 +234,8 @@ impl Roles {
             let claims = Claims::connect(config.claim.clone(), &meter("claim"));
             wiring.worker(&self.worker, config, meter("worker"), claims);
         }
+        // When every role has said what it waits for: a process without checks is ready.
+        admin.start(listeners.admin, config.admin.limits.clone(), lifecycle);
         Ok(Running {
             addresses,
             grace,

@@ -7,6 +7,7 @@ use sqlite::{File, WriteError};
 use task::{Hints, Lane, Task};
 use tokio::sync::watch;
 
+use crate::spans::Publishing;
 use crate::{
     Config, Delivery, Depth, EmbeddedConfig, HintEvent, PublishError, State, Tag, Tier, embedded,
     names, rabbitmq,
@@ -57,13 +58,20 @@ impl Broker {
     /// Dropping the future changes nothing for a message that was handed over: it is sent
     /// once, or not at all.
     ///
+    /// Where traces are set up, the message carries the place of this publish, which is below
+    /// the current place or else the task's own.
+    ///
     /// # Errors
     /// When there was no confirm. The message may be on the queue all the same.
     pub async fn publish(&self, task: &Task) -> Result<(), PublishError> {
-        match &self.0 {
-            Handle::RabbitMq(broker) => broker.publish(task).await,
-            Handle::Embedded(broker) => broker.publish(task).await,
-        }
+        let publishing = Publishing::begin(task);
+        let headers = &publishing.headers;
+        let outcome = match &self.0 {
+            Handle::RabbitMq(broker) => broker.publish(task, headers).await,
+            Handle::Embedded(broker) => broker.publish(task, headers).await,
+        };
+        publishing.end(self, task, &outcome);
+        outcome
     }
 
     /// Tells all publishers of new rows. Never waits: a hint that cannot leave is dropped,
@@ -105,6 +113,10 @@ impl Broker {
     #[must_use]
     pub fn consume_unrouted(&self, prefetch: u16) -> Consumer {
         self.consume_queue(names::UNROUTED, prefetch)
+    }
+
+    pub(crate) const fn is_embedded(&self) -> bool {
+        matches!(self.0, Handle::Embedded(_))
     }
 
     fn consume_queue(&self, queue: &'static str, prefetch: u16) -> Consumer {

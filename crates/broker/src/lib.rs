@@ -18,6 +18,7 @@ mod metrics;
 mod moving;
 mod names;
 mod rabbitmq;
+mod spans;
 mod state;
 
 pub use broker::{Broker, Consumer, HintReceiver};
@@ -27,4 +28,5 @@ pub use error::PublishError;
 pub use moving::{Carried, Destination, MoveError};
 pub use names::work as work_queue;
 pub use rabbitmq::{Fault, Topology, TopologyError};
+pub use spans::{HINTS_SPAN, consume_span, place_of, tell_notice};
 pub use state::{Link, State};

@@ -24,6 +24,7 @@ mod rate;
 mod receive;
 mod report;
 mod run;
+mod spans;
 mod studio;
 mod web_shop;
 

@@ -26,6 +26,7 @@ use crate::project::Project;
 use crate::quarantine::{KeepError, Kept};
 use crate::rate::Rate;
 use crate::report::{Refusals, Report, RequestIds};
+use crate::spans;
 use crate::web_shop::is_check;
 
 const BELOW: &str = "/webhooks";
@@ -56,13 +57,21 @@ impl Service for Ingress {
         let arrived = Instant::now();
         let mut report = Report::new(self.requests.next());
         let span = tracing::info_span!("ingress.receive", request.id = %report.request);
+        let (trace, method) = (telemetry::Span::begin(), request.method().clone());
         // Dropping `receive` leaves nothing half done: a message handed to the broker is
         // sent once or not at all, and an unknown outcome is answered 503.
-        let outcome = tokio::time::timeout(self.deadline, self.receive(request, peer, &mut report))
-            .instrument(span.clone())
+        let work = tokio::time::timeout(self.deadline, self.receive(request, peer, &mut report));
+        let outcome = trace
+            .around(work.instrument(span.clone()))
             .await
             .unwrap_or(Err(Refusal::TooLate));
-        span.in_scope(|| self.conclude(&report, outcome, arrived.elapsed()))
+        span.in_scope(|| {
+            let _within = trace.enter();
+            let verdict = label(&outcome);
+            let reply = self.conclude(&report, outcome, arrived.elapsed());
+            spans::answered(trace, &method, &report, verdict, reply.status());
+            reply
+        })
     }
 
     /// 400 would be final for a paid order, and silence is not.
@@ -72,7 +81,12 @@ impl Service for Ingress {
 
     fn after_panic(&self) -> Reply {
         let report = Report::new(self.requests.next());
-        self.conclude(&report, Err(Refusal::Panicked), Duration::ZERO)
+        let outcome = Err(Refusal::Panicked);
+        let (trace, verdict) = (telemetry::Span::begin(), label(&outcome));
+        let _within = trace.enter();
+        let reply = self.conclude(&report, outcome, Duration::ZERO);
+        spans::answered(trace, &Method::POST, &report, verdict, reply.status());
+        reply
     }
 }
 

@@ -72,9 +72,9 @@ pub(crate) struct Report {
     pub(crate) slot: Option<String>,
     pub(crate) question: Option<Question>,
     pub(crate) other_project: bool,
-    kind: Option<Kind>,
-    order: Option<OrderId>,
-    transaction: Option<TransactionId>,
+    pub(crate) kind: Option<Kind>,
+    pub(crate) order: Option<OrderId>,
+    pub(crate) transaction: Option<TransactionId>,
 }
 
 impl Report {

@@ -7,7 +7,7 @@ use order::{
     Content, Delivery, Facts, Kind, Line, OrderId, PlayerId, ProjectId, Reference, Sku, Status,
     TransactionId,
 };
-use task::{Hint, Hints, MessageId, ParkedId};
+use task::{Hint, Hints, MessageId, ParkedId, RowTraces};
 use time::OffsetDateTime;
 
 use crate::{Booked, Conflict, Entry, Outcome, Verdict, decide};
@@ -287,8 +287,9 @@ impl Books {
             verdicts,
             hints: Hints {
                 epoch,
-                at: Some(at),
                 rows,
+                traces: RowTraces::default(),
+                at: Some(at),
             },
         }
     }

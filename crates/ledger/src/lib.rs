@@ -31,7 +31,7 @@ pub use error::{Disposition, Interruption, LedgerError, SchemaError, StoreError}
 pub use moving::{Arrival, Copied, Destination, MoveError};
 pub use quarantine::{Custody, QuarantineId, QuarantineRoom, QuarantinedBody, SealedBody};
 pub use simulated::{SimulatedLedger, SimulatedOrder};
-pub use store::{Ledger, draw_epoch};
+pub use store::{FirstTrace, Ledger, draw_epoch};
 pub use survey::{OpenObligations, OpenParked, QueueHead, Survey, Unfulfilled};
 pub use view::{
     BookingView, ConflictView, LineView, NoticeView, OrderStatus, OrderView, ParkedBody,

@@ -40,6 +40,9 @@ macro_rules! either {
 }
 
 mod quarantine;
+mod traces;
+
+pub use traces::FirstTrace;
 mod survey;
 
 /// Gives the ledger in a copy of an embedded file another epoch and says which: whoever

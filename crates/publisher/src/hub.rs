@@ -13,6 +13,7 @@ use task::Hints;
 
 use crate::mailbox::Mailbox;
 use crate::publication::{self, Booked};
+use crate::spans::Push;
 
 /// The audiences of one process.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ impl Hub {
         let epoch = Arc::<str>::from(hints.epoch.as_str());
         let mut concerned = 0;
         let mut players = self.lock();
-        for hint in &hints.rows {
+        for (index, hint) in hints.rows.iter().enumerate() {
             let audience = players
                 .get_mut(&hint.project)
                 .and_then(|players| players.get_mut(&hint.player));
@@ -111,12 +112,13 @@ impl Hub {
                 offset: audience.told_in(&epoch).unwrap_or(0).max(row.offset),
                 epoch: Arc::clone(&epoch),
             });
+            let push = Push::of(hints, index, hint);
             let booked = hints.at.map(|at| Booked {
                 status: hint.status,
                 at,
             });
             for member in &audience.members {
-                member.put_row(&epoch, &row);
+                member.put_row(&epoch, &row, push.as_ref());
                 if let Some(booked) = booked {
                     member.note(row.offset, booked);
                 }

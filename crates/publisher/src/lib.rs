@@ -29,6 +29,7 @@ mod run;
 mod service;
 mod shared;
 mod socket;
+mod spans;
 mod token;
 
 pub use config::{Algorithm, Config, Project};

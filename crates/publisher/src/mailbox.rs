@@ -9,6 +9,7 @@ use centrifuge::{Close, Publication};
 use tokio::sync::Notify;
 
 use crate::publication::Booked;
+use crate::spans::Push;
 
 /// Rows that wait as such.
 const ROWS_MAX: usize = 64;
@@ -25,6 +26,8 @@ pub struct Mailbox {
 pub struct News {
     /// Rows with the epoch they belong to.
     pub rows: Vec<(Arc<str>, Publication)>,
+    /// Those of them whose trace is told, by offset.
+    pub(crate) pushes: Vec<(u64, Push)>,
     /// Those of them by offset whose time is told, for the metrics.
     pub(crate) booked: Vec<(u64, Booked)>,
     /// How far the stream is, in place of rows that did not fit.
@@ -34,14 +37,17 @@ pub struct News {
 }
 
 impl Mailbox {
-    pub(crate) fn put_row(&self, epoch: &Arc<str>, row: &Publication) {
+    pub(crate) fn put_row(&self, epoch: &Arc<str>, row: &Publication, push: Option<&Push>) {
         let mut news = self.lock();
         if news.top.is_some() || news.rows.len() == ROWS_MAX {
             news.rows.clear();
+            news.pushes.clear();
             news.booked.clear();
             news.raise(epoch, row.offset);
         } else {
             news.rows.push((Arc::clone(epoch), row.clone()));
+            let push = push.map(|push| (row.offset, push.clone()));
+            news.pushes.extend(push);
         }
         drop(news);
         self.arrived.notify_one();
@@ -109,7 +115,7 @@ mod tests {
     fn rows_beyond_the_bound_become_the_newest_offset() {
         let (mailbox, epoch) = (Mailbox::default(), Arc::from("e1"));
         for offset in 1..=10_000 {
-            mailbox.put_row(&epoch, &row(offset));
+            mailbox.put_row(&epoch, &row(offset), None);
         }
         let news = mailbox.take();
         assert!(news.rows.is_empty());
@@ -121,9 +127,9 @@ mod tests {
     fn a_row_after_a_top_is_part_of_it() {
         let (mailbox, epoch) = (Mailbox::default(), Arc::from("e1"));
         mailbox.put_top(&epoch, 3);
-        mailbox.put_row(&epoch, &row(2));
+        mailbox.put_row(&epoch, &row(2), None);
         assert_eq!(mailbox.take().top, Some((Arc::clone(&epoch), 3)));
-        mailbox.put_row(&epoch, &row(4));
+        mailbox.put_row(&epoch, &row(4), None);
         assert_eq!(mailbox.take().rows.len(), 1);
     }
 }

@@ -222,17 +222,24 @@ impl Socket {
         }
     }
 
-    async fn tell(&mut self, news: News) -> Result<(), Ending> {
+    async fn tell(&mut self, mut news: News) -> Result<(), Ending> {
         for (epoch, row) in &news.rows {
             let before = self.connection.tally().pushes;
             self.connection
                 .advance(epoch, std::slice::from_ref(row), now());
             // A row that the client has read before is not pushed again.
-            if self.connection.tally().pushes > before {
+            let is_new = self.connection.tally().pushes > before;
+            if is_new {
                 let of_row = news.booked.iter().find(|(offset, _)| *offset == row.offset);
                 self.pushing.extend(of_row.map(|(_, booked)| *booked));
             }
             self.act().await?;
+            if is_new {
+                let of_row = news
+                    .pushes
+                    .extract_if(.., |(offset, _)| *offset == row.offset);
+                of_row.for_each(|(_, push)| push.written());
+            }
         }
         if let Some((epoch, top)) = &news.top {
             self.connection.top(epoch, *top, now());

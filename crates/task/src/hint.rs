@@ -29,6 +29,35 @@ pub struct Hints {
     pub at: Option<OffsetDateTime>,
     /// The rows.
     pub rows: Vec<Hint>,
+    /// In which traces they came about, as far as these are told.
+    pub traces: RowTraces,
+}
+
+/// The traces of some rows, by place in the message. At most [`RowTraces::MAX`]: what is
+/// beyond is pushed all the same, and not told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowTraces(Vec<(usize, String)>);
+
+impl RowTraces {
+    /// Rows of one message whose trace travels with it.
+    pub const MAX: usize = 32;
+
+    /// Longest `traceparent` of version 00.
+    const BYTES_MAX: usize = 55;
+
+    /// Notes the `traceparent` of a row, if there is room.
+    pub fn put(&mut self, row: usize, traceparent: String) {
+        if self.0.len() < Self::MAX && traceparent.len() <= Self::BYTES_MAX {
+            self.0.push((row, traceparent));
+        }
+    }
+
+    /// The `traceparent` of a row.
+    #[must_use]
+    pub fn of(&self, row: usize) -> Option<&str> {
+        let found = self.0.iter().find(|(of, _)| *of == row);
+        found.map(|(_, traceparent)| traceparent.as_str())
+    }
 }
 
 /// Bytes that are no hints.
@@ -49,6 +78,9 @@ struct Wire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<i64>,
     rows: Vec<(i64, String, i64, i64, String)>,
+    /// Versions before this one neither write nor miss it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    traces: Vec<(usize, String)>,
 }
 
 impl Hints {
@@ -75,6 +107,7 @@ impl Hints {
                 .at
                 .and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000).ok()),
             rows: self.rows.iter().map(row).collect(),
+            traces: self.traces.0.clone(),
         };
         serde_json::to_vec(&wire).expect("numbers and texts always serialise")
     }
@@ -101,6 +134,10 @@ impl Hints {
             .into_iter()
             .map(row)
             .collect::<Result<_, HintsError>>()?;
+        let mut traces = RowTraces::default();
+        for (row, traceparent) in wire.traces {
+            traces.put(row, traceparent);
+        }
         let at = |micros: i64| {
             OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).ok()
         };
@@ -108,6 +145,7 @@ impl Hints {
             epoch: wire.epoch,
             at: wire.at.and_then(at),
             rows,
+            traces,
         })
     }
 }
@@ -118,7 +156,44 @@ mod tests {
 
     #[test]
     fn hints_survive_the_wire() {
-        let hints = Hints {
+        let mut hints = hints();
+        assert_eq!(Hints::from_bytes(&hints.to_bytes()).unwrap(), hints);
+        hints.traces.put(0, TRACEPARENT.to_owned());
+        let read = Hints::from_bytes(&hints.to_bytes()).unwrap();
+        assert_eq!(read, hints);
+        assert_eq!(
+            (read.traces.of(0), read.traces.of(1)),
+            (Some(TRACEPARENT), None)
+        );
+    }
+
+    #[test]
+    fn rows_whose_traces_are_not_told_look_as_they_did_before_there_were_any() {
+        let text = String::from_utf8(hints().to_bytes()).unwrap();
+        assert!(!text.contains("traces"), "{text}");
+    }
+
+    #[test]
+    fn traces_take_no_more_room_than_they_may() {
+        let mut hints = hints();
+        hints.traces.put(0, "x".repeat(56));
+        for row in 1..100 {
+            hints.traces.put(row, TRACEPARENT.to_owned());
+        }
+        let read = Hints::from_bytes(&hints.to_bytes()).unwrap();
+        assert_eq!(read.traces.of(0), None);
+        assert_eq!(read.traces.of(RowTraces::MAX), Some(TRACEPARENT));
+        assert_eq!(read.traces.of(RowTraces::MAX + 1), None);
+        let flood = vec![(7, TRACEPARENT); 99];
+        let flood = serde_json::json!({"epoch": "e", "rows": [], "traces": flood}).to_string();
+        let read = Hints::from_bytes(flood.as_bytes()).unwrap();
+        assert_eq!(read.traces.0.len(), RowTraces::MAX);
+    }
+
+    const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn hints() -> Hints {
+        Hints {
             epoch: "k3-00000001".into(),
             at: OffsetDateTime::from_unix_timestamp(1_800_000_000).ok(),
             rows: vec![Hint {
@@ -128,8 +203,8 @@ mod tests {
                 order: "7".parse().unwrap(),
                 status: Status::Done,
             }],
-        };
-        assert_eq!(Hints::from_bytes(&hints.to_bytes()).unwrap(), hints);
+            traces: RowTraces::default(),
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod message;
 mod task;
 
 pub use headers::{HeaderError, Headers};
-pub use hint::{Hint, Hints, HintsError};
+pub use hint::{Hint, Hints, HintsError, RowTraces};
 pub use lane::Lane;
 pub use message::MessageId;
 pub use task::{ParkedId, Salvage, Task, TraceContext};

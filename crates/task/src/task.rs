@@ -64,7 +64,15 @@ pub struct Task {
 }
 
 const FORMAT: &str = "grantline-format";
-pub(crate) const VERSION: &str = "1";
+/// The format that is written.
+pub(crate) const VERSION: &str = if cfg!(feature = "ahead") { "2" } else { "1" };
+/// The formats that are read: a version that raises the one it writes goes on to read the one
+/// before, because tasks outlive deploys.
+const READ: &[&str] = if cfg!(feature = "ahead") {
+    &["1", "2"]
+} else {
+    &["1"]
+};
 /// Of an unknown format, so many characters are told.
 const FORMAT_MAX_CHARS: usize = 32;
 const PROJECT: &str = "grantline-project";
@@ -89,6 +97,12 @@ impl Task {
     /// Everything but the body, as headers.
     #[must_use]
     pub fn headers(&self) -> Headers {
+        self.headers_at(self.trace.as_ref())
+    }
+
+    /// The same at another place of its trace.
+    #[must_use]
+    pub fn headers_at(&self, trace: Option<&TraceContext>) -> Headers {
         let mut headers = Headers::default();
         headers.set(FORMAT, VERSION);
         headers.set(PROJECT, &self.project);
@@ -103,7 +117,7 @@ impl Task {
         );
         headers.set(ATTEMPT, &self.attempt);
         headers.set_some(REPLAY, self.replay);
-        if let Some(trace) = &self.trace {
+        if let Some(trace) = trace {
             headers.set(TRACE_PARENT, &trace.parent);
             headers.set_some(TRACE_STATE, trace.state.as_ref());
         }
@@ -117,7 +131,7 @@ impl Task {
     /// know.
     pub fn from_parts(headers: &Headers, body: Bytes) -> Result<Self, HeaderError> {
         let format: String = headers.required(FORMAT)?;
-        if format != VERSION {
+        if !READ.contains(&format.as_str()) {
             return Err(HeaderError::Format {
                 found: format.chars().take(FORMAT_MAX_CHARS).collect(),
             });

@@ -2,7 +2,6 @@
 
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::Sampler;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
@@ -26,15 +25,24 @@ pub struct Config {
     /// How log lines look.
     pub format: Format,
     /// Base address of an OpenTelemetry collector that takes OTLP over HTTP, such as
-    /// `http://127.0.0.1:4318`; only `http://`. Without it nothing is pushed, and metrics
-    /// are read from `/metrics` alone. Headers, time-outs and batch sizes are taken from the
-    /// standard `OTEL_*` variables.
+    /// `http://127.0.0.1:4318`, or `https://` with a certificate that this system trusts
+    /// (`SSL_CERT_FILE` names another set). Traces, metrics and log lines are pushed there.
+    /// Default: `OTEL_EXPORTER_OTLP_ENDPOINT`, or that of one signal
+    /// (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `…_METRICS_…`, `…_LOGS_…`), which then comes
+    /// first; else nothing is pushed, and metrics are read from `/metrics` alone.
+    /// `OTEL_SDK_DISABLED=true` switches all pushing off, `OTEL_LOGS_EXPORTER=none` (or
+    /// `…_TRACES_…`, `…_METRICS_…`) that of one signal, whatever is configured here. Headers,
+    /// time-outs and batch sizes are taken from the standard `OTEL_*` variables alone; only
+    /// `http/protobuf` is spoken.
     pub otlp_endpoint: Option<String>,
-    /// Share of traces, from 0 to 1, that are recorded where the caller did not decide.
+    /// Share of traces, from 0 to 1, that are told in whole where the caller did not decide.
+    /// Spans that end in error are told of all traces. Default: `OTEL_TRACES_SAMPLER` and
+    /// `OTEL_TRACES_SAMPLER_ARG`, else 0.05.
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub trace_ratio: f64,
-    /// Name of the service in traces and metrics. Default: `OTEL_SERVICE_NAME`, else
-    /// `grantline`.
+    pub trace_ratio: Option<f64>,
+    /// Name of the service in traces, metrics and pushed lines. Default: `OTEL_SERVICE_NAME`,
+    /// else `service.name` in `OTEL_RESOURCE_ATTRIBUTES`, else `grantline`. The other resource
+    /// attributes of that variable are always taken over.
     pub service_name: Option<String>,
 }
 
@@ -55,7 +63,7 @@ impl Default for Config {
             level: "info".to_owned(),
             format: Format::Text,
             otlp_endpoint: None,
-            trace_ratio: 0.05,
+            trace_ratio: None,
             service_name: None,
         }
     }
@@ -68,14 +76,13 @@ impl Config {
     /// The first setting that is wrong.
     pub fn check(&self) -> Result<(), Error> {
         self.filter()?;
-        if !(0.0..=1.0).contains(&self.trace_ratio) {
-            return Err(Error::Ratio {
-                ratio: self.trace_ratio,
-            });
+        if let Some(ratio) = self.trace_ratio
+            && !(0.0..=1.0).contains(&ratio)
+        {
+            return Err(Error::Ratio { ratio });
         }
         match &self.otlp_endpoint {
-            // The exporter's client speaks no TLS and would only fail at its first push.
-            Some(endpoint) if !endpoint.starts_with("http://") => Err(Error::Endpoint {
+            Some(endpoint) if !is_http(endpoint) => Err(Error::Endpoint {
                 endpoint: endpoint.clone(),
             }),
             Some(_) | None => Ok(()),
@@ -90,11 +97,6 @@ impl Config {
                 level: self.level.clone(),
                 source,
             })
-    }
-
-    /// Ratio sampling below a root; a span inside a trace follows its parent.
-    pub(crate) fn sampler(&self) -> Sampler {
-        Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(self.trace_ratio)))
     }
 
     pub(crate) fn resource(&self, role: &str) -> Resource {
@@ -113,4 +115,10 @@ impl Config {
             None => builder.with_service_name(SERVICE).build(),
         }
     }
+}
+
+fn is_http(endpoint: &str) -> bool {
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| endpoint.starts_with(scheme))
 }

@@ -1,9 +1,10 @@
 //! Traces, metrics and logs of a process.
 //!
 //! Logs go to stderr; stdout belongs to the commands. Metrics are always collected and
-//! can be read as Prometheus text; with an OTLP endpoint they are pushed as well. Spans
+//! can be read as Prometheus text. With an OTLP endpoint both are pushed as well. Spans
 //! always have ids, so that logs, tasks and parked entries can name their trace, and leave
-//! the process only with an OTLP endpoint.
+//! the process only with an OTLP endpoint: those of sampled traces, and those that end in
+//! error.
 //!
 //! Only [`init`] touches process-wide state, the `tracing` subscriber. Instruments are
 //! built from a [`Telemetry`] that is handed around, so a test may hold several.
@@ -11,25 +12,39 @@
 mod chain;
 mod config;
 mod context;
+mod lines;
+mod logs;
 mod metrics;
 mod otlp;
+mod place;
 mod process;
 mod repeats;
+mod span;
 mod subscriber;
+mod teller;
+mod variables;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SpanProcessor as _};
 
 pub use chain::chain;
 pub use config::{Config, Format};
-pub use context::{TraceContext, current, set_parent};
+pub use context::{TraceContext, current};
 pub use metrics::{DURATION_BUCKETS, Telemetry, durations, durations_and};
 pub use opentelemetry::metrics::Meter;
+pub use place::Place;
 pub use repeats::{QUIET, Repeats};
+pub use span::{Fault, Span, SpanKind, Told, now, tells};
 
-/// How long a process that stops waits for its last spans and metrics to leave. The SDK's
+use crate::otlp::Push;
+use crate::teller::Teller;
+use crate::variables::Variables;
+
+/// How long a process that stops waits for its last spans, lines and metrics. The SDK's
 /// own limit for metrics, which it does not let us change.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 
@@ -47,14 +62,17 @@ pub enum Error {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
-    /// `otlp_endpoint` is not an address that can be pushed to.
+    /// `otlp_endpoint`, or the variable in its place, is not an address that can be pushed to.
     #[error(
-        "telemetry.otlp_endpoint `{endpoint}` must be an http:// address such as `http://127.0.0.1:4318`; a collector behind TLS needs an agent beside this process"
+        "`{endpoint}` is no address of a collector; telemetry.otlp_endpoint, or OTEL_EXPORTER_OTLP_ENDPOINT where it is not set, must be an http:// or https:// address such as `http://127.0.0.1:4318`"
     )]
     Endpoint {
         /// What was configured.
         endpoint: String,
     },
+    /// A collector behind TLS cannot be trusted: nobody is.
+    #[error("cannot read the certificates this system trusts, for a collector behind TLS")]
+    Roots(#[source] std::io::Error),
     /// `trace_ratio` is no share.
     #[error("telemetry.trace_ratio {ratio} must lie between 0 and 1")]
     Ratio {
@@ -84,34 +102,43 @@ pub enum Error {
 /// the network: a collector that is away is logged and otherwise ignored.
 pub fn init(config: &Config, role: &str) -> Result<Guard, Error> {
     config.check()?;
+    let variables = Variables::new(&variable);
     let resource = config.resource(role);
-    let push = config
-        .otlp_endpoint
-        .as_deref()
-        .map(otlp::Push::to)
-        .transpose()?;
-    let telemetry = Telemetry::build(resource.clone(), push.as_ref())?;
-    let tracer = tracer(config, resource, push.as_ref())?;
-    subscriber::install(config, &tracer, push.is_some())?;
+    let push = Push::new(config, &variables)?;
+    let for_metrics = push.as_ref().filter(|push| push.pushes_metrics());
+    let telemetry = Telemetry::build(resource.clone(), for_metrics)?;
+    let (mut spans, mut logs) = (None, None);
+    if let Some(push) = &push {
+        spans = push.spans(&resource)?.map(Arc::new);
+        logs = push.logs()?.map(|exporter| {
+            SdkLoggerProvider::builder()
+                .with_resource(resource)
+                .with_batch_exporter(exporter)
+                .build()
+        });
+    }
+    let teller = Teller {
+        sampling: variables.sampling(config),
+        spans: spans.clone(),
+    };
+    subscriber::install(config, teller, logs.as_ref())?;
+    for said in variables.passed_over(config) {
+        tracing::warn!("{said}; it does not count");
+    }
     Ok(Guard {
         telemetry,
-        tracer,
+        spans,
+        logs,
         pushes: push.is_some(),
     })
 }
 
-fn tracer(
-    config: &Config,
-    resource: Resource,
-    push: Option<&otlp::Push>,
-) -> Result<SdkTracerProvider, Error> {
-    let builder = SdkTracerProvider::builder()
-        .with_resource(resource)
-        .with_sampler(config.sampler());
-    Ok(match push {
-        Some(push) => builder.with_batch_exporter(push.spans()?).build(),
-        None => builder.build(),
-    })
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the standard variables belong to no section of the configuration"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Keeps the exporters alive, and flushes them when dropped.
@@ -121,7 +148,8 @@ fn tracer(
 #[must_use = "dropping it ends the exporters"]
 pub struct Guard {
     telemetry: Telemetry,
-    tracer: SdkTracerProvider,
+    spans: Option<Arc<BatchSpanProcessor>>,
+    logs: Option<SdkLoggerProvider>,
     pushes: bool,
 }
 
@@ -144,15 +172,24 @@ impl Drop for Guard {
             return;
         }
         // Side by side: a collector that hangs costs its time-out once.
-        let (metrics, spans) = std::thread::scope(|scope| {
-            let spans = scope.spawn(|| self.tracer.shutdown_with_timeout(FLUSH_LIMIT));
-            (self.telemetry.shutdown(FLUSH_LIMIT), spans.join())
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                if let Some(spans) = &self.spans {
+                    lost("spans", spans.shutdown_with_timeout(FLUSH_LIMIT));
+                }
+            });
+            scope.spawn(|| {
+                if let Some(logs) = &self.logs {
+                    lost("lines", logs.shutdown_with_timeout(FLUSH_LIMIT));
+                }
+            });
+            lost("metrics", self.telemetry.shutdown(FLUSH_LIMIT));
         });
-        if let Err(error) = metrics {
-            tracing::warn!(%error, "Last metrics are lost");
-        }
-        if let Ok(Err(error)) = spans {
-            tracing::warn!(%error, "Last spans are lost");
-        }
+    }
+}
+
+fn lost(what: &str, flushed: OTelSdkResult) {
+    if let Err(error) = flushed {
+        tracing::warn!(%error, "The last {what} are lost");
     }
 }

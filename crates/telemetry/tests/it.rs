@@ -14,7 +14,10 @@ fn an_empty_section_is_the_default_and_an_unknown_key_is_refused() {
         (config.level.as_str(), config.format),
         ("info", Format::Text)
     );
-    assert!((config.trace_ratio - 0.05).abs() < f64::EPSILON);
+    assert_eq!(
+        (config.trace_ratio, config.otlp_endpoint.clone()),
+        (None, None)
+    );
     config.check().unwrap();
     assert!(read(r#"{"levle": "info"}"#).is_err());
 }
@@ -26,7 +29,7 @@ fn a_wrong_setting_is_named_before_anything_is_set_up() {
         ..Config::default()
     };
     assert!(matches!(level.check(), Err(Error::Level { .. })));
-    for endpoint in ["https://collector:4318", "collector:4318"] {
+    for endpoint in ["ftp://collector:4318", "collector:4318"] {
         let config = Config {
             otlp_endpoint: Some(endpoint.to_owned()),
             ..Config::default()
@@ -37,9 +40,14 @@ fn a_wrong_setting_is_named_before_anything_is_set_up() {
             "{error}"
         );
     }
+    let behind_tls = Config {
+        otlp_endpoint: Some("https://collector:4318".to_owned()),
+        ..Config::default()
+    };
+    behind_tls.check().unwrap();
     for trace_ratio in [-0.1, 1.1, f64::NAN] {
         let config = Config {
-            trace_ratio,
+            trace_ratio: Some(trace_ratio),
             ..Config::default()
         };
         assert!(matches!(config.check(), Err(Error::Ratio { .. })));
@@ -128,4 +136,10 @@ fn a_trace_id_is_read_from_good_headers_only() {
 #[test]
 fn without_traces_there_is_no_context() {
     assert_eq!(telemetry::current(), None);
+    let span = telemetry::Span::begin();
+    assert_eq!(span.place(), None);
+    assert!(!telemetry::tells());
+    span.end(telemetry::SpanKind::Internal, "demo", Some("fault"), |_| {
+        panic!("nobody is told");
+    });
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use telemetry::{Config, TraceContext};
+use telemetry::{Config, Place, Span, SpanKind, TraceContext};
 
 /// Path and body of each push.
 type Pushes = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
@@ -57,60 +57,58 @@ fn pushed(pushes: &Pushes, path: &str, text: &[u8]) -> bool {
         .any(|(to, body)| to == path && body.windows(text.len()).any(|part| part == text))
 }
 
+fn context(flags: &str) -> TraceContext {
+    TraceContext {
+        traceparent: format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}"),
+        tracestate: Some("vendor=1".to_owned()),
+    }
+}
+
 // One thread, so that a flush which needs this runtime would hang.
 #[tokio::test]
-async fn spans_and_metrics_reach_the_collector_at_the_latest_when_the_process_ends() {
+async fn what_is_told_reaches_the_collector_at_the_latest_when_the_process_ends() {
     let (addr, pushes) = collector();
     let config = Config {
-        // A quiet log must not end the traces.
-        level: "error".to_owned(),
         otlp_endpoint: Some(format!("http://{addr}/")),
         // What is sampled below is sampled because its parent was.
-        trace_ratio: 0.0,
+        trace_ratio: Some(0.0),
         ..Config::default()
     };
     let guard = telemetry::init(&config, "ingress").expect("good settings");
+    assert!(telemetry::tells());
 
-    let parent = TraceContext {
-        traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
-        tracestate: Some("vendor=1".to_owned()),
-    };
-    let span = tracing::info_span!("demo.receive", order.id = 4711);
-    telemetry::set_parent(&span, &parent);
-    let below = span
-        .in_scope(telemetry::current)
-        .expect("a span is entered");
-    span.in_scope(|| tracing::info!("Demo received"));
-    drop(span);
-    assert_eq!(below.trace_id(), parent.trace_id());
-    assert_ne!(
-        below.traceparent, parent.traceparent,
-        "the child has an id of its own"
-    );
-    assert!(
-        below.traceparent.ends_with("-01"),
-        "sampled as its parent: {below:?}"
-    );
-    assert_eq!(below.tracestate, parent.tracestate);
+    let sampled = Span::below(Place::of(&context("01")));
+    let place = sampled.place().expect("traces are set up").clone();
+    let below = sampled.around(async { telemetry::current() }).await;
+    let below = below.expect("a place is entered");
+    assert_eq!(below.trace_id(), context("01").trace_id());
+    assert_ne!(below.traceparent, context("01").traceparent);
+    assert!(below.traceparent.ends_with("-01"), "{below:?}");
+    assert_eq!(below.tracestate, context("01").tracestate);
+    {
+        let _within = place.enter();
+        tracing::info!(order.id = 4712, "Demo received");
+    }
+    sampled.end(SpanKind::Server, "demo.receive", None, |told| {
+        told.set("order.id", 4711).set_some("reason", None::<&str>);
+    });
 
-    let unsampled = tracing::info_span!("demo.unsampled");
-    let below = unsampled
-        .in_scope(telemetry::current)
-        .expect("ids even where nobody records");
-    assert!(below.traceparent.ends_with("-00"), "{below:?}");
-    drop(unsampled);
-
-    let malformed = TraceContext {
-        traceparent: "nonsense".to_owned(),
-        tracestate: None,
-    };
-    let root = tracing::info_span!("demo.root");
-    telemetry::set_parent(&root, &malformed);
-    assert!(
-        root.in_scope(telemetry::current)
-            .is_some_and(|context| context.trace_id().is_some())
+    let unsampled = Span::below(Place::of(&context("00")));
+    let place = unsampled.place().expect("ids even where nobody is told");
+    assert!(place.context().traceparent.ends_with("-00"));
+    unsampled.end(SpanKind::Consumer, "demo.unsampled", None, |_| {
+        panic!("nobody is told");
+    });
+    let failed = Span::below(Place::of(&context("00")));
+    failed.end(
+        SpanKind::Consumer,
+        "demo.failed",
+        Some("demo_fault"),
+        |_| {},
     );
-    drop(root);
+    let root = Span::begin();
+    assert!(!root.place().expect("traces are set up").is_sampled());
+    root.end(SpanKind::Internal, "demo.root", None, |_| {});
 
     let meter = guard.telemetry().meter("demo");
     meter
@@ -121,17 +119,24 @@ async fn spans_and_metrics_reach_the_collector_at_the_latest_when_the_process_en
 
     for text in [
         &b"demo.receive"[..],
-        b"Demo received",
         b"order.id",
+        b"demo.failed",
+        b"demo_fault",
         b"ingress",
         b"grantline",
     ] {
-        assert!(
-            pushed(&pushes, "/v1/traces", text),
-            "{}",
-            String::from_utf8_lossy(text)
-        );
+        let text_is_there = pushed(&pushes, "/v1/traces", text);
+        assert!(text_is_there, "{}", String::from_utf8_lossy(text));
     }
-    assert!(!pushed(&pushes, "/v1/traces", b"demo.unsampled"));
+    for untold in [&b"demo.unsampled"[..], b"demo.root", b"reason"] {
+        assert!(!pushed(&pushes, "/v1/traces", untold));
+    }
     assert!(pushed(&pushes, "/v1/metrics", b"grantline.demo.orders"));
+    let trace = [
+        0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6, 0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47,
+        0x36,
+    ];
+    for text in [&b"Demo received"[..], b"order.id", &trace] {
+        assert!(pushed(&pushes, "/v1/logs", text));
+    }
 }

@@ -1,6 +1,6 @@
 //! A process without a collector. Alone in its file: a process has one subscriber.
 
-use telemetry::{Config, Error, Format};
+use telemetry::{Config, Error, Format, Span, SpanKind};
 
 #[test]
 fn without_a_collector_there_are_ids_and_metrics_and_a_second_setup_is_refused() {
@@ -10,11 +10,13 @@ fn without_a_collector_there_are_ids_and_metrics_and_a_second_setup_is_refused()
     };
     let guard = telemetry::init(&config, "worker").expect("good settings");
 
-    let span = tracing::info_span!("demo.book");
-    let context = span
-        .in_scope(telemetry::current)
-        .expect("ids need no collector");
-    assert_eq!(context.trace_id().map(|id| id.len()), Some(32));
+    let span = Span::begin();
+    let place = span.place().expect("ids need no collector");
+    assert_eq!(place.trace_id().len(), 32);
+    assert!(!telemetry::tells());
+    span.end(SpanKind::Internal, "demo.book", Some("fault"), |_| {
+        panic!("nobody is told");
+    });
 
     let text = guard.telemetry().metrics_text();
     assert!(text.contains(r#"grantline_role="worker""#), "{text}");

@@ -1,6 +1,6 @@
 //! What stands in Redis for a notice, and who asks it.
 
-use claim::{Claimed, Claims, Key, Mark};
+use claim::{Claimed, Claims, Key, Mark, State};
 use ledger::{Entry, Notice};
 use order::{Assertion, Reference};
 
@@ -23,6 +23,11 @@ impl Claimer {
             epoch,
             token,
         }
+    }
+
+    /// Whether anybody is asked.
+    pub(crate) fn asks(&self) -> bool {
+        self.claims.state() == State::Connected && self.epoch.current().is_some()
     }
 
     /// What is known of each. Without the ledger's present epoch no mark proves anything, so

@@ -1,5 +1,6 @@
 //! From a task to what the ledger books.
 
+use broker::place_of;
 use ledger::{Entry, Notice};
 use order::{Assertion, Grant, ParkReason};
 use sha2::{Digest, Sha256};
@@ -58,11 +59,5 @@ pub(crate) fn to_be_parked(entry: &Entry, reason: ParkReason, detail: &str) -> V
 }
 
 fn trace_id(task: &Task) -> Option<String> {
-    let context = task.trace.as_ref()?;
-    let traceparent = context.parent.clone();
-    telemetry::TraceContext {
-        traceparent,
-        tracestate: None,
-    }
-    .trace_id()
+    place_of(task).map(|place| place.trace_id())
 }

@@ -21,6 +21,7 @@ mod report;
 mod run;
 mod salvage;
 mod settle;
+mod spans;
 mod watching;
 
 pub use config::Config;

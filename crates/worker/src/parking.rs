@@ -9,12 +9,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broker::{Broker, Consumer, Delivery};
+use broker::{Broker, Consumer, Delivery, place_of};
 use bytes::Bytes;
 use ledger::{Disposition, Entry, Ledger, LedgerError};
 use order::{Assertion, Kind, ParkReason};
 use task::Task;
-use telemetry::chain;
+use telemetry::{Place, chain};
 use tokio_util::sync::CancellationToken;
 
 use crate::entry::{entry, to_be_parked};
@@ -66,8 +66,8 @@ pub(crate) struct Parker {
 
 /// One way to park a message.
 enum Way {
-    /// As one entry.
-    Entry(Arc<[Entry]>),
+    /// As one entry, of this trace.
+    Entry(Arc<[Entry]>, Option<Place>),
     /// As bytes of which nothing is known.
     Raw(Bytes, ParkReason, String),
 }
@@ -139,7 +139,9 @@ impl Parker {
         if let Some(task) = task {
             let entry = self.entry(&task, reason, &detail);
             let entries = to_be_parked(&entry, reason, &detail);
-            ways.extend(entries.into_iter().map(|entry| Way::Entry([entry].into())));
+            let place = place_of(&task);
+            let way = |entry| Way::Entry([entry].into(), place.clone());
+            ways.extend(entries.into_iter().map(way));
         }
         ways.push(Way::Raw(body.clone(), reason, detail));
         ways
@@ -163,7 +165,7 @@ impl Parker {
     async fn insist(&self, way: &Way) -> Attempt {
         while let Err(error) = self.try_once(way).await {
             let is_refused = error.disposition() == Disposition::Park;
-            if is_refused && matches!(way, Way::Entry(_)) {
+            if is_refused && matches!(way, Way::Entry(..)) {
                 let error = chain(&error);
                 tracing::warn!(error, "A message cannot be parked as what it says");
                 return Attempt::Refused;
@@ -180,12 +182,12 @@ impl Parker {
     async fn try_once(&self, way: &Way) -> Result<(), LedgerError> {
         let at = task::now();
         match way {
-            Way::Entry(entries) => {
+            Way::Entry(entries, place) => {
                 let booked = self.ledger.book(entries, at).await?;
                 self.broker.send_hints(&booked.hints);
                 for (entry, verdict) in entries.iter().zip(&booked.verdicts) {
                     self.metrics.ended(entry, verdict, at);
-                    report(entry, verdict);
+                    report(entry, verdict, || place.as_ref());
                 }
             }
             Way::Raw(body, reason, detail) => {

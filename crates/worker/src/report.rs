@@ -1,9 +1,16 @@
 //! What the log is told of notices.
 
 use ledger::{Entry, Outcome, Verdict};
+use telemetry::Place;
 
 /// Says how a notice ended; loud when somebody has to look.
-pub(crate) fn report(entry: &Entry, verdict: &Verdict) {
+///
+/// `place` is asked for what is written alone.
+pub(crate) fn report<'a>(
+    entry: &Entry,
+    verdict: &Verdict,
+    place: impl FnOnce() -> Option<&'a Place>,
+) {
     let Some(notice) = &entry.notice else {
         return;
     };
@@ -14,6 +21,7 @@ pub(crate) fn report(entry: &Entry, verdict: &Verdict) {
     let transaction = transaction.map(order::TransactionId::get);
     let parked = matches!(verdict.outcome, Outcome::Parked(_)) && !verdict.repeat;
     if parked || !verdict.conflicts.is_empty() {
+        let _within = place().map(Place::enter);
         let conflicts: Vec<_> = verdict
             .conflicts
             .iter()
@@ -24,7 +32,8 @@ pub(crate) fn report(entry: &Entry, verdict: &Verdict) {
             transaction.id = transaction, outcome, reason, ?conflicts,
             "A notice needs a person"
         );
-    } else {
+    } else if tracing::enabled!(tracing::Level::DEBUG) {
+        let _within = place().map(Place::enter);
         tracing::debug!(
             project = %entry.project, notice.kind = %notice.kind, order.id = order,
             transaction.id = transaction, outcome, reason, repeat = verdict.repeat, "Booked"

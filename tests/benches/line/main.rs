@@ -41,15 +41,17 @@ enum Part {
     Servers,
     File,
     Steady,
+    Telemetry,
     Start,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Reading,
         Self::Servers,
         Self::File,
         Self::Steady,
+        Self::Telemetry,
         Self::Start,
     ];
 
@@ -59,6 +61,7 @@ impl Part {
             Self::Servers => "servers",
             Self::File => "file",
             Self::Steady => "steady",
+            Self::Telemetry => "telemetry",
             Self::Start => "start",
         }
     }
@@ -69,6 +72,7 @@ impl Part {
             Self::Servers => servers().await,
             Self::File => one_file::measure().await,
             Self::Steady => one_file::steady().await.into(),
+            Self::Telemetry => vec![one_file::telemetry().await],
             Self::Start => one_file::start().await.into(),
         }
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use testkit::{Database, Folder, Redis, Vhost};
@@ -39,6 +40,15 @@ pub(crate) struct Role {
 impl Role {
     /// Starts a subcommand and waits until what it listens on works.
     pub(crate) async fn start(subcommand: &str, stack: Stack<'_>) -> Self {
+        Self::start_with(subcommand, stack, |_| {}).await
+    }
+
+    /// The same with variables of its own.
+    pub(crate) async fn start_with(
+        subcommand: &str,
+        stack: Stack<'_>,
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
         let [ingress, publisher] = free_addresses();
         let folder = Folder::new();
         let configuration = folder.join("grantline.toml");
@@ -46,6 +56,7 @@ impl Role {
         fs::write(&configuration, text).unwrap();
         let process = Process::start(&folder.join("log"), |command| {
             command.arg(subcommand).arg("--config").arg(&configuration);
+            prepare(command);
         });
         let mut role = Self {
             process,

@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod alone;
+mod collector;
 mod faults;
 mod logs;
 mod process;
 mod reading;
 mod shell;
+mod traces;

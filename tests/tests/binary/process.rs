@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) level: &'static str,
     /// Whole tables more.
     pub(crate) more: String,
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 impl Settings {
@@ -54,6 +55,7 @@ impl Settings {
             ingress: anywhere(),
             level: "info",
             more: String::new(),
+            variables: Vec::new(),
         }
     }
 
@@ -66,6 +68,7 @@ impl Settings {
             ingress,
             level,
             more,
+            variables: _,
         } = self;
         format!(
             "[ledger]\nurl = {ledger:?}\n\
@@ -117,6 +120,7 @@ impl Process {
             .arg(folder.join("grantline.toml"))
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .envs(settings.variables.clone())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use broker::Topology;
-use ledger::Ledger;
+use ledger::{Ledger, SchemaError};
 
 use crate::cli::Migrate;
 use crate::configuration::{Configuration, Stack};
@@ -45,7 +45,13 @@ async fn file(path: &Path, check: bool) -> anyhow::Result<ExitCode> {
 async fn apply(ledger: &Ledger, broker: &broker::Config) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     ledger.migrate().await?;
-    writeln!(out, "ledger: the schema is up to date")?;
+    match ledger.check_schema().await {
+        Ok(()) => writeln!(out, "ledger: the schema is up to date")?,
+        Err(newer @ SchemaError::Newer { .. }) => {
+            writeln!(out, "ledger: nothing to do: {newer}")?;
+        }
+        Err(error) => return Err(error.into()),
+    }
     let declared = Topology::declare(broker).await?;
     for object in &declared {
         writeln!(out, "broker: {object}")?;

@@ -5,6 +5,7 @@ mod check_config;
 mod completions;
 mod data_file;
 mod epoch;
+mod healthcheck;
 mod man;
 mod migrate;
 mod migrate_to;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = cli.config.as_deref();
     match cli.command {
         Command::Sign(sign) => sign::run(&sign),
+        Command::Healthcheck(health) => healthcheck::run(&health, config),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => man::run(&man),
         Command::Order(order) => runtime()?.block_on(order::run(&order, config)),

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::Contradiction;
 use super::tree::Origin;
 
 /// One thing that is wrong.
@@ -84,6 +85,22 @@ impl fmt::Display for Fault {
 pub(crate) struct Faults(pub(super) Vec<Fault>);
 
 impl Faults {
+    /// Rules that do not hold and whose keys are not there.
+    ///
+    /// # Errors
+    /// All of `broken`, if there are any.
+    pub(super) fn of(broken: Vec<Contradiction>) -> Result<(), Self> {
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let faults = broken.into_iter().map(|broken| Fault {
+            key: broken.path.join("."),
+            origin: None,
+            problem: Problem::Refused(broken.rule),
+        });
+        Err(Self(faults.collect()))
+    }
+
     /// Each fault, in the order of the keys.
     #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Fault> {

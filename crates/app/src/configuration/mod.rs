@@ -37,7 +37,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use embedded::Embedded;
 pub(crate) use fault::{Fault, Faults, Problem};
-pub(crate) use sections::{Configuration, Project, Stack};
+pub(crate) use sections::{Admin, Configuration, Project, Stack};
 
 use read::{Reason, Refusal};
 use shape::{Kind, Shape};

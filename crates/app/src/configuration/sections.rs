@@ -112,7 +112,8 @@ impl JsonSchema for ProjectKey {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Project {
     /// Secrets that sign Xsolla's webhooks; several while one is exchanged for another. The
-    /// first that fits counts.
+    /// first that fits counts. Required where webhooks are taken, by `ingress` and `serve`.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub(crate) webhook_secrets: Vec<Secret>,
     /// Secrets that sign `order_paid` and `order_canceled`, where those were set up apart
@@ -172,9 +173,25 @@ impl Configuration {
     pub(crate) fn load(sources: &Sources) -> Result<Loaded<Self>, Faults> {
         load(sources)
     }
-}
 
-impl Configuration {
+    /// Refuses a project whose webhooks nobody could verify. Other roles than the ingress are
+    /// better off without the secrets.
+    ///
+    /// # Errors
+    /// Every project without a secret.
+    pub(crate) fn check_taking_webhooks(&self) -> Result<(), Faults> {
+        let mut rules = Rules(Vec::new());
+        for (id, project) in &self.projects {
+            if project.webhook_secrets.is_empty() {
+                rules.broken(
+                    &format!("projects.{}.webhook_secrets", id.0),
+                    "missing; whoever takes webhooks needs at least one secret that signs them",
+                );
+            }
+        }
+        Faults::of(rules.0)
+    }
+
     /// What it runs on.
     pub(crate) fn stack(&self) -> Stack<'_> {
         match (&self.embedded, &self.ledger, &self.broker) {
@@ -292,8 +309,7 @@ impl Rules {
             Err(telemetry::Error::Endpoint { .. }) => {
                 self.broken(
                     "telemetry.otlp_endpoint",
-                    "expected an http:// address such as `http://127.0.0.1:4318`; \
-                     a collector behind TLS needs an agent beside this process",
+                    "expected an http:// or https:// address such as `http://127.0.0.1:4318`",
                 );
             }
             Err(error) => self.broken("telemetry", error.to_string()),

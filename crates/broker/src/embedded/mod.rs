@@ -112,8 +112,8 @@ impl Broker {
         Ok(Self(shared))
     }
 
-    pub(crate) async fn publish(&self, task: &Task) -> Result<(), PublishError> {
-        let outcome = self.0.publish(task).await;
+    pub(crate) async fn publish(&self, task: &Task, headers: &Headers) -> Result<(), PublishError> {
+        let outcome = self.0.publish(task, headers).await;
         if let Err(error) = &outcome {
             self.0.metrics.publish_failed(error);
         }
@@ -193,7 +193,7 @@ impl Broker {
 }
 
 impl Shared {
-    async fn publish(self: &Arc<Self>, task: &Task) -> Result<(), PublishError> {
+    async fn publish(self: &Arc<Self>, task: &Task, headers: &Headers) -> Result<(), PublishError> {
         if self.stop.is_cancelled() {
             return Err(Fault::from(WriteError::Closed).into());
         }
@@ -201,7 +201,7 @@ impl Shared {
         let started = Instant::now();
         let message = table::Message {
             lane: task.lane(),
-            headers: text(&task.headers()),
+            headers: text(headers),
             body: task.body.clone(),
         };
         let bytes_max = self.config.work_queue_bytes.get();

@@ -31,11 +31,11 @@ pub(super) struct Outgoing {
 }
 
 /// A task for the queue of its lane.
-pub(super) fn work(task: &Task) -> Outgoing {
+pub(super) fn work(task: &Task, headers: &Headers) -> Outgoing {
     persistent(
         names::TASKS,
         task.lane().as_str(),
-        &task.headers(),
+        headers,
         task.body.clone(),
     )
 }

@@ -17,7 +17,7 @@ mod window;
 use std::sync::{Arc, OnceLock};
 
 use opentelemetry::metrics::Meter;
-use task::{Hints, Task};
+use task::{Headers, Hints, Task};
 use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -93,8 +93,8 @@ impl Broker {
         }))
     }
 
-    pub(crate) async fn publish(&self, task: &Task) -> Result<(), PublishError> {
-        self.0.publisher.send(message::work(task)).await
+    pub(crate) async fn publish(&self, task: &Task, headers: &Headers) -> Result<(), PublishError> {
+        self.0.publisher.send(message::work(task, headers)).await
     }
 
     /// Publishes a message of the file where it belongs here.

@@ -19,6 +19,7 @@ pub(crate) fn hints(offset: i64) -> Hints {
             order: "7".parse().expect("an order"),
             status: Status::Done,
         }],
+        traces: task::RowTraces::default(),
     }
 }
 

@@ -13,6 +13,7 @@ use broker::{Broker, PublishError};
 use bytes::Bytes;
 use ledger::{Ledger, LedgerError, QuarantineId, QuarantinedBody};
 use task::MessageId;
+use telemetry::SpanKind;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::Instrument as _;
 use xsolla::Glance;
@@ -24,6 +25,8 @@ use crate::keyring::Keyring;
 use crate::metrics::Metrics;
 use crate::receive::into_task;
 
+/// The name of a span in which a body goes from the quarantine to the queue.
+const REPLAY_SPAN: &str = "replay quarantined notice";
 /// How soon a new secret is noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often all bodies are looked at, whether or not a secret has changed.
@@ -236,8 +239,19 @@ impl Ward {
             return Ok(Pace::On);
         }
         let span = tracing::info_span!("ingress.replay", quarantine.id = found.id.0);
+        let trace = telemetry::Span::begin();
         let replaying = self.replay(desk, found.id, found.received_at, slot, body);
-        replaying.instrument(span).await
+        let outcome = trace.around(replaying.instrument(span)).await;
+        let fault = match &outcome {
+            Ok(Pace::On) => None,
+            Ok(Pace::Halt(error)) => Some(error.label()),
+            Err(_) => Some("ledger_unavailable"),
+        };
+        trace.end(SpanKind::Internal, REPLAY_SPAN, fault, |told| {
+            told.set("project.id", self.quarantine.project.get())
+                .set("quarantine.id", found.id.0);
+        });
+        outcome
     }
 
     async fn replay(

@@ -3,6 +3,7 @@
 mod book;
 mod bookings;
 mod conflicts;
+mod migrations;
 mod moving;
 mod notices;
 mod orders;
@@ -13,22 +14,21 @@ mod quarantine;
 mod streams;
 mod survey;
 mod tls;
+mod traces;
 mod transactions;
 
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use telemetry::Meter;
 
+use self::migrations::MIGRATIONS;
 use self::pool::{Lent, POOL, Pool};
 use crate::metrics::tell_pool;
 use crate::{Config, LedgerError, SchemaError};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// As the server's own views name our connections.
 const NAME: &str = "grantline";

@@ -17,6 +17,7 @@ mod quarantine;
 mod statement;
 mod streams;
 mod survey;
+mod traces;
 mod transactions;
 
 use std::time::Duration;

@@ -17,4 +17,5 @@ mod sqlite;
 mod stores;
 mod streams;
 mod survey;
+mod traces;
 mod transactions;

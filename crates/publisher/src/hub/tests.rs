@@ -23,6 +23,7 @@ fn hints(epoch: &str, name: &str, offsets: impl IntoIterator<Item = i64>) -> Hin
         epoch: epoch.to_owned(),
         at: None,
         rows: offsets.into_iter().map(row).collect(),
+        traces: task::RowTraces::default(),
     }
 }
 

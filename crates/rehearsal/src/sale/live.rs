@@ -170,6 +170,12 @@ impl Live {
         self.journal().clone()
     }
 
+    /// Looks at what was written so far. Nothing is written meanwhile, so it should not take
+    /// long.
+    pub fn look<T>(&self, at: impl FnOnce(&Journal) -> T) -> T {
+        at(&self.journal())
+    }
+
     /// Takes what was written, and leaves nothing.
     pub(crate) fn take(&self) -> Journal {
         std::mem::take(&mut *self.journal())

@@ -72,6 +72,7 @@ fn committed(entries: &[Entry], outcome: Outcome) -> Booked {
             epoch: "e1".to_owned(),
             at: None,
             rows: (1..).zip(entries).map(row).collect(),
+            traces: task::RowTraces::default(),
         },
     }
 }

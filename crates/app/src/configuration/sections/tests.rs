@@ -201,7 +201,7 @@ fn rules_over_several_keys_hold_or_are_named() {
         ),
         (
             "[projects.44056]\n",
-            "[telemetry]\notlp_endpoint = 'https://h'\n[projects.44056]\n",
+            "[telemetry]\notlp_endpoint = 'h:4318'\n[projects.44056]\n",
             "telemetry.otlp_endpoint",
         ),
     ] {
@@ -253,4 +253,17 @@ fn certificates_that_cannot_be_used_or_count_for_nothing_are_faults() {
         assert!(found.iter().any(|fault| is_it(&fault)), "{key}: {found:#?}");
     }
     assert!(!found.concat().contains("canary"), "{found:#?}");
+}
+
+#[test]
+fn only_who_takes_webhooks_needs_their_secrets() {
+    let text = format!("{MINIMAL}[projects.1]\n[projects.2]\nwebhook_secrets = ['a']\n");
+    let configuration = Configuration::load(&sources(&text)).unwrap().value;
+    assert_eq!(configuration.projects.len(), 2);
+    let refused = configuration.check_taking_webhooks().unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the configuration has 1 fault\n  projects.1.webhook_secrets: missing; whoever takes \
+         webhooks needs at least one secret that signs them"
+    );
 }

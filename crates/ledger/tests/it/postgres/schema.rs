@@ -49,3 +49,21 @@ async fn a_migrated_database_can_be_migrated_again() {
     let database = Postgres::database().await;
     database.ledger().migrate().await.unwrap();
 }
+
+#[tokio::test]
+async fn the_version_before_can_be_migrated_to_again_and_changes_nothing() {
+    let database = Postgres::database().await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9001, 'of a newer version', true, '', 0)",
+    )
+    .execute(database.pool())
+    .await
+    .unwrap();
+    database.ledger().migrate().await.unwrap();
+    let fault = database.ledger().check_schema().await.unwrap_err();
+    assert!(
+        matches!(fault, SchemaError::Newer { found: 9001, .. }),
+        "{fault:?}"
+    );
+}

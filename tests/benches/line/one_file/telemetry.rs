@@ -1,0 +1,140 @@
+//! What it costs to tell a collector: one process on one file with one, and one without.
+//!
+//! Processor time is counted from the beginning of a round to that of the process's next one,
+//! so that what is exported afterwards, while the other process has its turn, is counted, too.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::clock::{median, processor_seconds};
+use crate::goal::Goal;
+use crate::load::{Load, Pace};
+use crate::order;
+use crate::player::Player;
+use crate::roles::{Role, Stack};
+
+const ROUNDS: usize = 9;
+const ORDERS: u32 = 5_000;
+const CONNECTIONS: usize = 64;
+const PLAYER: &str = "mira";
+/// How long nothing may be heard.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process, and who hears of its orders.
+struct Side {
+    line: Role,
+    player: Player,
+    ordered: i64,
+}
+
+impl Side {
+    async fn start(collector: Option<SocketAddr>) -> Self {
+        let line = Role::start_with("serve", Stack::OneFile, |command| {
+            if let Some(collector) = collector {
+                command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"));
+            }
+        });
+        let line = line.await;
+        let player = Player::connect(&line, PLAYER).await;
+        Self {
+            line,
+            player,
+            ordered: 0,
+        }
+    }
+
+    fn processor(&self) -> f64 {
+        processor_seconds(self.line.process())
+    }
+
+    /// Has so many orders paid, and hears of each that it is done.
+    async fn round(&mut self) {
+        let first = self.ordered + 1;
+        self.ordered += i64::from(ORDERS);
+        let requests = (first..=self.ordered).map(|order| order::paid(order, PLAYER));
+        let unheard = order::paid(i64::MAX, "nobody");
+        let load = Load::connect(self.line.ingress, CONNECTIONS, &unheard).await;
+        let paying = load.open_loop(Pace::of(f64::INFINITY), requests);
+        let hearing = async {
+            let mut done = 0;
+            while done < ORDERS {
+                let heard = timeout(PATIENCE, self.player.hear()).await;
+                let (_, status) = heard.expect("every accepted order is done soon");
+                done += u32::from(status == "done");
+            }
+        };
+        tokio::join!(paying, hearing);
+    }
+}
+
+pub(crate) async fn measure() -> Goal {
+    let collector = collector().await;
+    let mut sides = [Side::start(None).await, Side::start(Some(collector)).await];
+    // The first ones pay for caches and plans.
+    for side in &mut sides {
+        side.round().await;
+    }
+    let mut spent = [Vec::new(), Vec::new()];
+    let mut began = sides.each_ref().map(Side::processor);
+    for _ in 0..ROUNDS {
+        for side in &mut sides {
+            side.round().await;
+        }
+        let ended = sides.each_ref().map(Side::processor);
+        for side in 0..2 {
+            let micros = (ended[side] - began[side]) * 1e6 / f64::from(ORDERS);
+            spent[side].push(micros);
+        }
+        began = ended;
+    }
+    report(&spent)
+}
+
+fn report([without, with]: &[Vec<f64>; 2]) -> Goal {
+    let ratios = without
+        .iter()
+        .zip(with)
+        .map(|(without, with)| with / without);
+    let ratio = median(&ratios.collect::<Vec<_>>());
+    println!(
+        "one file: an order with and without a collector, every twentieth trace told \
+         (medians of {ROUNDS} rounds of {ORDERS} orders)"
+    );
+    println!("                                   us of processor time an order");
+    println!("  {:<28} {:10.1}", "without", median(without));
+    println!("  {:<28} {:10.1}  x {ratio:.3}\n", "with", median(with));
+    Goal {
+        what: "one file: processor time an order, with a collector to without, median ratio",
+        measured: format!("{ratio:.3}"),
+        aim: "at most 1.05",
+        met: ratio <= 1.05,
+    }
+}
+
+/// Takes whatever it is told, in this process, which is not measured.
+async fn collector() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let server = hyper::server::conn::http1::Builder::new();
+            tokio::spawn(server.serve_connection(TokioIo::new(tcp), service_fn(take)));
+        }
+    });
+    at
+}
+
+async fn take(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let _ = request.into_body().collect().await;
+    Ok(Response::new(Empty::new()))
+}
