@@ -18,7 +18,7 @@ coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 
-.PHONY: ahead c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages
+.PHONY: ahead c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages prometheus
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,7 +88,7 @@ lint: rust c++ ## Check formatting, Rust (clippy, rustdoc) and shell scripts; wa
 	@deploy/stack/install.sh shellcheck
 	shellcheck $(scripts)
 
-test: rust js-packages py-packages linked-static ## Run every test against real servers, started if no URLs are given
+test: rust js-packages py-packages prometheus linked-static ## Run every test against real servers, started if no URLs are given
 	@cargo build --workspace --bins --locked
 	@deploy/stack/with.sh $(SHELL) $(.SHELLFLAGS) 'cargo test --workspace --locked; $(deploy_tests)'
 
@@ -139,6 +139,10 @@ $(js)/node_modules/.package-lock.json: $(js)/package-lock.json
 	@deploy/stack/install.sh nodejs npm
 	npm ci --prefix $(js) --no-audit --no-fund
 endif
+
+# Dashboards and rules are held against the real one.
+prometheus:
+	@deploy/stack/install.sh prometheus
 
 # schemathesis, for the test that holds the listeners against their description.
 py-packages: $(py)/.installed

@@ -8,6 +8,18 @@ use order::ProjectId;
 
 use crate::keyring::SignatureFault;
 
+/// What may become of a webhook that no secret fits.
+const QUARANTINE_OUTCOMES: [&str; 8] = [
+    "kept",
+    "repeated",
+    "question",
+    "full",
+    "failed",
+    "replayed",
+    "unreadable",
+    "expired",
+];
+
 /// The instruments of the role.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -84,6 +96,10 @@ impl Metrics {
             let fault = KeyValue::new("fault", fault);
             self.signature_failures.add(0, &[of(project), fault]);
         }
+        for outcome in QUARANTINE_OUTCOMES {
+            self.quarantine(project, outcome, 0);
+        }
+        self.quarantined(project, 0);
         self.other_project.add(0, &[of(project)]);
         // The two answers to a paid order that count: taken, and to be asked for again.
         for (verdict, status) in [("queued", 204_i64), ("not_queued", 503)] {

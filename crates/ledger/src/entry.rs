@@ -146,6 +146,15 @@ pub enum Conflict {
 }
 
 impl Conflict {
+    /// Every one there is.
+    pub const ALL: [Self; 5] = [
+        Self::RepeatDiffers,
+        Self::OtherPlayer,
+        Self::OtherOrder,
+        Self::OtherTransaction,
+        Self::SandboxDiffers,
+    ];
+
     /// As stored, shown and counted.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

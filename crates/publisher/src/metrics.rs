@@ -130,6 +130,12 @@ impl Metrics {
                 self.reads.add(0, &[cause, outcome.clone()]);
             }
         }
+        for fault in TokenFault::LABELS {
+            for way in ["socket", "poll"] {
+                let labels = [KeyValue::new("way", way), KeyValue::new("fault", fault)];
+                self.bad_tokens.add(0, &labels);
+            }
+        }
     }
 
     /// A WebSocket connection has begun.
@@ -230,10 +236,14 @@ fn sockets(meter: &Meter) -> UpDownCounter<i64> {
         .build()
 }
 
+/// In seconds, what final statuses are to be pushed within.
+const PROMISED: f64 = 2.0;
+
 fn booked_to_pushed(meter: &Meter) -> Histogram<f64> {
-    telemetry::durations(
+    telemetry::durations_and(
         meter,
         "grantline.publisher.booked_to_pushed",
+        &[PROMISED],
         "From the booking of a status row, a moment before its commit, to its writing to \
                  a client that was connected all the while, by status and by the clocks of both \
                  machines",

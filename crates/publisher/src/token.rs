@@ -73,6 +73,22 @@ pub(crate) enum TokenFault {
 }
 
 impl TokenFault {
+    /// Every label there is.
+    pub(crate) const LABELS: [&'static str; 12] = [
+        "missing",
+        "unknown_project",
+        "too_long",
+        "malformed",
+        "algorithm",
+        "signature",
+        "issuer",
+        "login_project",
+        "expired",
+        "not_yet",
+        "no_player",
+        "other_player",
+    ];
+
     /// The value of the metric label and log field `fault`.
     pub(crate) const fn label(self) -> &'static str {
         match self {

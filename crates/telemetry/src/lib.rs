@@ -34,7 +34,7 @@ use opentelemetry_sdk::trace::{BatchSpanProcessor, SpanProcessor as _};
 pub use chain::chain;
 pub use config::{Config, Format};
 pub use context::{TraceContext, current};
-pub use metrics::{DURATION_BUCKETS, Telemetry, durations};
+pub use metrics::{DURATION_BUCKETS, Telemetry, durations, durations_and};
 pub use opentelemetry::metrics::Meter;
 pub use place::Place;
 pub use repeats::{QUIET, Repeats};

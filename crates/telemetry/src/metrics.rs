@@ -89,10 +89,24 @@ impl Telemetry {
 /// sees it with `_seconds` behind.
 #[must_use]
 pub fn durations(meter: &Meter, name: &'static str, description: &'static str) -> Histogram<f64> {
+    durations_and(meter, name, &[], description)
+}
+
+/// The same with `bounds` of its own between and behind them, in any order: where a promise
+/// names a time, that time has to be one.
+#[must_use]
+pub fn durations_and(
+    meter: &Meter,
+    name: &'static str,
+    bounds: &[f64],
+    description: &'static str,
+) -> Histogram<f64> {
+    let mut all = [&DURATION_BUCKETS, bounds].concat();
+    all.sort_by(f64::total_cmp);
     meter
         .f64_histogram(name)
         .with_unit("s")
         .with_description(description)
-        .with_boundaries(DURATION_BUCKETS.to_vec())
+        .with_boundaries(all)
         .build()
 }

@@ -4,7 +4,7 @@ mod told;
 
 use std::time::Duration;
 
-use ledger::{Entry, Outcome, Verdict};
+use ledger::{Conflict, Entry, Outcome, Verdict};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use order::{Kind, ParkReason};
@@ -12,6 +12,10 @@ use task::Lane;
 use time::OffsetDateTime;
 
 pub(crate) use told::{tell_epoch, tell_held, tell_watch};
+
+/// Bounds, in seconds, for what was retried: a revoke is promised within a minute, and after
+/// ten an order that is paid and not granted wakes somebody.
+const LATE: [f64; 4] = [30.0, 60.0, 300.0, 600.0];
 
 /// The worker's instruments.
 #[derive(Clone, Debug)]
@@ -72,9 +76,10 @@ impl Metrics {
                 "grantline.worker.booking",
                 "One ledger transaction",
             ),
-            received_to_booked: telemetry::durations(
+            received_to_booked: telemetry::durations_and(
                 meter,
                 "grantline.worker.received_to_booked",
+                &LATE,
                 "From the webhook's last byte to the commit, by the clocks of both machines",
             ),
         };
@@ -88,6 +93,20 @@ impl Metrics {
             let (outcome, reason) = Outcome::Parked(reason).as_words();
             let kind = known(&Kind::OrderPaid);
             self.notices.add(0, &labels(kind, outcome, reason));
+        }
+        for kind in [
+            Kind::OrderPaid,
+            Kind::Payment,
+            Kind::OrderCanceled,
+            Kind::Refund,
+        ] {
+            for conflict in Conflict::ALL {
+                let labels = [
+                    KeyValue::new("type", known(&kind)),
+                    KeyValue::new("what", conflict.as_str()),
+                ];
+                self.conflicts.add(0, &labels);
+            }
         }
         for lane in Lane::ALL {
             let lane = [KeyValue::new("lane", lane.as_str())];
