@@ -75,10 +75,11 @@ test: rust js-packages py-packages linked-static ## Run every test against real 
 	@cargo build --workspace --bins --locked
 	@deploy/stack/with.sh cargo test --workspace --locked
 
-chaos: rust ## Kill servers, roles, and 50 times the process on one file, under load; nothing may be lost or doubled (KILLS=24, SEED=…)
+chaos: rust ## Break servers, roles and lines under a sale, seed after seed, and kill the process on one file; nothing may be lost or doubled (SEEDS=20 SECONDS=60, SEED=…)
 	@cargo build --workspace --bins --locked
-	@GRANTLINE_CHAOS_KILLS=$(or $(KILLS),24) $(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) \
-		GRANTLINE_CHAOS_FILE_KILLS=50 cargo test --package tests --test one_file --test chaos --locked
+	@GRANTLINE_CHAOS_SEEDS=$(or $(SEEDS),20) GRANTLINE_CHAOS_SECONDS=$(or $(SECONDS),60) \
+		$(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) GRANTLINE_CHAOS_FILE_KILLS=50 \
+		cargo test --package tests --test one_file --test chaos --locked
 
 bench: rust ## Measure each step beside the least it could cost; the machine should be idle
 	@cargo build --release --locked --package grantline --package tests --bin grantline --bench line

@@ -23,6 +23,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Its body; `null` where that is no JSON.
     pub body: Value,
+    /// Its body as it came.
+    pub bytes: Bytes,
 }
 
 impl Http {
@@ -55,11 +57,12 @@ impl Http {
         let body = Full::new(Bytes::copy_from_slice(body.as_bytes()));
         let request = request.body(body).expect("the test's request is one");
         let (head, body) = self.0.request(request).await?.into_parts();
-        let body = body.collect().await?.to_bytes();
+        let bytes = body.collect().await?.to_bytes();
         Ok(Answer {
             status: head.status,
             headers: head.headers,
-            body: serde_json::from_slice(&body).unwrap_or_default(),
+            body: serde_json::from_slice(&bytes).unwrap_or_default(),
+            bytes,
         })
     }
 }

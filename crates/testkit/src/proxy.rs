@@ -1,6 +1,7 @@
 //! A TCP proxy that can be cut: outages of a server without touching the server.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +30,8 @@ struct Orders {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Forward,
+    /// Everything passes, so much later.
+    Delay(Duration),
     /// Nothing passes, nothing is closed.
     Stall,
     /// Everything is closed, new connections at once.
@@ -83,6 +86,11 @@ impl CuttingProxy {
     /// Holds every byte back and closes nothing: a server that hangs.
     pub fn stall(&self) {
         self.mode.send_replace(Mode::Stall);
+    }
+
+    /// Hands every byte on so much later: a line that is long, or full.
+    pub fn delay(&self, by: Duration) {
+        self.mode.send_replace(Mode::Delay(by));
     }
 
     /// Nothing passes any more on the connections there are, and nothing closes them: their
@@ -173,8 +181,12 @@ async fn pass(
             said = next(&mut words) => said,
             read = from.read(&mut buffer) => {
                 let Ok(length @ 1..) = read else { return };
-                if modes.wait_for(|mode| *mode == Mode::Forward).await.is_err() {
+                let passes = |mode: &Mode| matches!(mode, Mode::Forward | Mode::Delay(_));
+                let Ok(mode) = modes.wait_for(passes).await.map(|mode| *mode) else {
                     return;
+                };
+                if let Mode::Delay(by) = mode {
+                    tokio::time::sleep(by).await;
                 }
                 Bytes::copy_from_slice(&buffer[..length])
             }
@@ -196,7 +208,28 @@ async fn next(words: &mut Option<broadcast::Receiver<Bytes>>) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::host_and_port;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
+
+    use super::{CuttingProxy, Duration, host_and_port};
+
+    #[tokio::test]
+    async fn what_is_delayed_comes_whole_and_later() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = CuttingProxy::before(&server.local_addr().unwrap().to_string()).await;
+        proxy.delay(Duration::from_millis(80));
+        let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+        let (mut server, _) = server.accept().await.unwrap();
+        let began = Instant::now();
+        client.write_all(b"there").await.unwrap();
+        let mut heard = [0; 5];
+        server.read_exact(&mut heard).await.unwrap();
+        server.write_all(&heard).await.unwrap();
+        client.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"there");
+        assert!(began.elapsed() >= Duration::from_millis(160));
+    }
 
     #[test]
     fn the_server_is_found_in_every_kind_of_url() {

@@ -1,214 +1,226 @@
-//! Who is killed, and when.
+//! Breaks what the schedule says, marks it in the journal, and waits each time until the line
+//! works again.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use rehearsal::journal::{Journal, Kind, Post, Seen};
+use rehearsal::{Lasting, Live};
+use sqlx::PgPool;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::report::say;
-use crate::roles::{ROLES, Roles};
-use crate::servers::{Server, Servers};
-use tests::Chance;
+use crate::disk::Disk;
+use crate::process::Halted;
+use crate::roles::Roles;
+use crate::say;
+use crate::schedule::{Fault, Round, Short, Strike, Victim};
+use crate::servers::Servers;
 
-/// A process that is killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Victim {
-    Server(Server),
-    /// A role, by its number in [`ROLES`].
-    Role(usize),
+/// So soon after a fault is over the line has to work again, with servers counted from when
+/// their port is open.
+pub(crate) const RETURN: Duration = Duration::from_secs(15);
+/// How much longer it may take on a machine that others use as well, before it counts as
+/// broken. What took longer than promised is said in any case.
+pub(crate) const SLACK: u32 = 4;
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Everything that can be broken, and where one sees what came of it.
+pub(crate) struct Nemesis<'a> {
+    pub(crate) live: &'a Live,
+    pub(crate) servers: &'a mut Servers,
+    pub(crate) roles: &'a mut Roles,
+    /// PostgreSQL's, where one could be had.
+    pub(crate) disk: Option<&'a Disk>,
+    pub(crate) ledger: &'a PgPool,
 }
 
-const INGRESS: Victim = Victim::Role(0);
-const WORKER: Victim = Victim::Role(1);
-const OTHER_WORKER: Victim = Victim::Role(2);
-const PUBLISHER: Victim = Victim::Role(3);
-const API: Victim = Victim::Role(4);
-const BROKER: Victim = Victim::Server(Server::Broker);
-const POSTGRES: Victim = Victim::Server(Server::Postgres);
-const REDIS: Victim = Victim::Server(Server::Redis);
-
-/// Few kills are these. A worker that dies while PostgreSQL is away holds what it could not
-/// book: an early acknowledgement would lose it.
-const FEW: [&[Victim]; 2] = [&[BROKER], &[POSTGRES, WORKER]];
-/// Many are drawn from this bag until it is empty, again and again.
-const BAG: [Victim; 12] = [
-    BROKER,
-    BROKER,
-    POSTGRES,
-    POSTGRES,
-    REDIS,
-    INGRESS,
-    INGRESS,
-    WORKER,
-    WORKER,
-    OTHER_WORKER,
-    PUBLISHER,
-    API,
-];
-
-/// New orders still come in for so long after the last victim is back.
-const AFTERMATH: Duration = Duration::from_secs(3);
-
-impl Victim {
-    /// As the report calls it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Server(Server::Broker) => "RabbitMQ",
-            Self::Server(Server::Postgres) => "PostgreSQL",
-            Self::Server(Server::Redis) => "Redis",
-            Self::Role(number) => ROLES[number].0,
-        }
-    }
-}
-
-/// Quiet, one kill or two in short succession, some time without them, and all are back.
+/// A round that is over.
 #[derive(Clone, Debug)]
-pub(crate) struct Round {
-    calm: Duration,
-    /// Redis is emptied before anybody is killed.
-    flush: bool,
-    victims: Vec<Victim>,
-    /// How long each stands still before it is killed.
-    stall: Duration,
-    between: Duration,
-    away: Duration,
+pub(crate) struct Struck {
+    pub(crate) what: String,
+    /// When everything was whole again, since the beginning of the rehearsal.
+    pub(crate) over: Duration,
+    /// How long it took from there until something was taken, booked and told, or what of
+    /// these never came.
+    pub(crate) returned: Result<Duration, String>,
 }
 
-/// The rounds of so many kills; three at least.
-pub(crate) fn schedule(seed: u64, kills: usize) -> Vec<Round> {
-    let mut chance = Chance::new(seed, 0);
-    let few: usize = FEW.iter().map(|victims| victims.len()).sum();
-    // With few kills each has to find work on its victim's hands.
-    let (groups, stall) = if kills <= few {
-        let mut groups = FEW.map(<[Victim]>::to_vec).to_vec();
-        chance.shuffle(&mut groups);
-        (groups, 300)
-    } else {
-        (draw(&mut chance, kills), 0)
-    };
-    let round = |victims| Round {
-        calm: chance.millis(1_500, 4_000),
-        flush: chance.percent(25),
-        victims,
-        stall: chance.millis(stall, 600),
-        between: chance.millis(0, 400),
-        away: chance.millis(0, 2_500),
-    };
-    groups.into_iter().map(round).collect()
+/// A fault that is on.
+struct On {
+    mark: Lasting,
+    halted: Option<Halted>,
 }
 
-/// Victims alone and in pairs.
-fn draw(chance: &mut Chance, kills: usize) -> Vec<Vec<Victim>> {
-    let mut victims = Vec::new();
-    while victims.len() < kills {
-        let mut bag = BAG;
-        chance.shuffle(&mut bag);
-        victims.extend(bag);
-    }
-    victims.truncate(kills);
-    let mut groups = Vec::new();
-    while let Some(first) = victims.pop() {
-        let mut together = vec![first];
-        if chance.percent(30) {
-            together.extend(victims.pop_if(|second| *second != first));
+impl Nemesis<'_> {
+    /// Breaks all of it, round after round.
+    pub(crate) async fn strike(&mut self, rounds: &[Round]) -> Vec<Struck> {
+        let mut struck = Vec::new();
+        for round in rounds {
+            sleep(round.calm).await;
+            let at = self.live.now();
+            self.round(&round.strikes).await;
+            let over = self.live.now();
+            let returned = self.returned(over).await;
+            let how = match &returned {
+                Ok(after) => format!("works again {:.1} s later", after.as_secs_f64()),
+                Err(missing) => format!("DOES NOT WORK AGAIN: {missing}"),
+            };
+            say(&format!(
+                "{:6.1} s  {round}; whole after {:.1} s, {how}",
+                at.as_secs_f64(),
+                over.saturating_sub(at).as_secs_f64(),
+            ));
+            struck.push(Struck {
+                what: round.to_string(),
+                over,
+                returned,
+            });
         }
-        groups.push(together);
-    }
-    groups
-}
-
-/// What was done.
-#[derive(Debug, Default)]
-pub(crate) struct Damage {
-    pub(crate) kills: Vec<Kill>,
-    pub(crate) flushes: u64,
-    /// Where the last round begins in `kills`.
-    last_round: usize,
-}
-
-/// One kill.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kill {
-    pub(crate) victim: Victim,
-    pub(crate) at: Instant,
-    /// The victim runs again (roles) or can be used again (servers).
-    pub(crate) back: Instant,
-    /// The next round's first kill, or the end of it all.
-    pub(crate) until: Instant,
-}
-
-impl Damage {
-    /// What goes wrong until now may be the last round's doing.
-    fn lasts_until_now(&mut self) {
-        for kill in &mut self.kills[self.last_round..] {
-            kill.until = Instant::now();
-        }
+        struck
     }
 
-    /// Kills by victim.
-    pub(crate) fn by_victim(&self) -> BTreeMap<Victim, Vec<Kill>> {
-        let mut by_victim: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for kill in &self.kills {
-            by_victim.entry(kill.victim).or_default().push(*kill);
+    async fn round(&mut self, strikes: &[Strike]) {
+        let began = Instant::now();
+        let mut moments: Vec<(Duration, bool, usize)> = Vec::new();
+        for (place, strike) in strikes.iter().enumerate() {
+            moments.push((strike.after, false, place));
+            moments.push((strike.after + strike.lasts, true, place));
         }
-        by_victim
-    }
-}
-
-/// Does what was drawn. All are back when it is over.
-pub(crate) async fn strike(rounds: &[Round], servers: &mut Servers, roles: &mut Roles) -> Damage {
-    let began = Instant::now();
-    let mut damage = Damage::default();
-    for round in rounds {
-        sleep(round.calm).await;
-        damage.lasts_until_now();
-        if round.flush {
-            servers.flush_redis().await;
-            damage.flushes += 1;
-        }
-        let mut killed = Vec::new();
-        for victim in &round.victims {
-            if !killed.is_empty() {
-                sleep(round.between).await;
-            }
-            killed.push((*victim, Instant::now()));
-            match *victim {
-                Victim::Server(server) => servers.kill(server, round.stall).await,
-                Victim::Role(number) => roles.kill(ROLES[number].0, round.stall).await,
+        moments.sort_unstable();
+        let mut on: Vec<Option<On>> = strikes.iter().map(|_| None).collect();
+        for (at, is_end, place) in moments {
+            sleep_until(began + at).await;
+            let fault = strikes[place].fault;
+            if !is_end {
+                on[place] = Some(self.begin(fault).await);
+            } else if let Some(on) = on[place].take() {
+                self.end(fault, on).await;
             }
         }
-        sleep(round.away).await;
-        if round
-            .victims
-            .iter()
-            .any(|victim| matches!(victim, Victim::Server(_)))
-        {
-            servers.start_missing().await;
-        }
-        roles.start_missing();
-        let back = Instant::now();
-        let names: Vec<_> = round.victims.iter().map(|victim| victim.name()).collect();
-        say(&format!(
-            "{:6.1} s  killed {}{}, back after {:.1} s",
-            (killed[0].1 - began).as_secs_f64(),
-            names.join(" and "),
-            if round.flush {
-                " after emptying Redis"
-            } else {
-                ""
-            },
-            (back - killed[0].1).as_secs_f64(),
-        ));
-        let kills = killed.into_iter().map(|(victim, at)| Kill {
-            victim,
-            at,
-            back,
-            until: back,
-        });
-        damage.last_round = damage.kills.len();
-        damage.kills.extend(kills);
     }
-    sleep(AFTERMATH).await;
-    damage.lasts_until_now();
-    damage
+
+    async fn begin(&mut self, fault: Fault) -> On {
+        let mut on = On {
+            mark: self.live.lasting_fault(&fault.to_string()),
+            halted: None,
+        };
+        match fault {
+            Fault::Kill(Victim::Server(server), stall) => self.servers.kill(server, stall).await,
+            Fault::Kill(Victim::Role(role), stall) => self.roles.kill(role, stall).await,
+            Fault::Halt(Victim::Server(server)) => on.halted = Some(self.servers.halt(server)),
+            Fault::Halt(Victim::Role(role)) => on.halted = Some(self.roles.halt(role)),
+            Fault::Cut(server) => self.roles.line_to(server).cut(),
+            Fault::Stall(server) => self.roles.line_to(server).stall(),
+            Fault::Delay(server, by) => self.roles.line_to(server).delay(by),
+            Fault::Lose(server) => self.roles.line_to(server).lose(),
+            Fault::Flush => self.servers.flush_redis().await,
+            Fault::Alarm(short) => {
+                let to = short.out();
+                self.servers.rabbitmqctl(&to).await;
+            }
+            Fault::Full => {
+                if let Some(disk) = self.disk {
+                    disk.fill();
+                }
+            }
+            Fault::Roll => self.roles.roll().await,
+        }
+        on
+    }
+
+    /// Makes it whole again.
+    async fn end(&mut self, fault: Fault, on: On) {
+        match fault {
+            Fault::Kill(Victim::Server(_), _) => self.servers.start_missing().await,
+            Fault::Kill(Victim::Role(_), _) => self.roles.start_missing(),
+            Fault::Halt(_) => on.halted.into_iter().for_each(Halted::go_on),
+            Fault::Cut(server) | Fault::Stall(server) | Fault::Delay(server, _) => {
+                self.roles.line_to(server).heal();
+            }
+            Fault::Alarm(short) => self.servers.rabbitmqctl(&short.enough()).await,
+            Fault::Full => {
+                if let Some(disk) = self.disk {
+                    disk.free();
+                    // It may have given up.
+                    self.servers.start_missing().await;
+                }
+            }
+            Fault::Lose(_) | Fault::Flush | Fault::Roll => {}
+        }
+        on.mark.over();
+    }
+
+    /// Waits until something that was sent since is taken, something is booked, and a player
+    /// is told of something; for as long as that may take.
+    async fn returned(&self, over: Duration) -> Result<Duration, String> {
+        let booked_before = self.booked().await;
+        loop {
+            let journal = self.live.so_far();
+            let taken = is_taken_since(&journal, over);
+            let told = is_told_since(&journal, over);
+            let booked = booked_before.is_some() && self.booked().await > booked_before;
+            let since = self.live.now().saturating_sub(over);
+            if taken && booked && told {
+                return Ok(since);
+            }
+            if since > RETURN * SLACK {
+                let each = [(taken, "taken"), (booked, "booked"), (told, "told")];
+                let missing = each.into_iter().filter(|(is_it, _)| !is_it);
+                let missing: Vec<&str> = missing.map(|(_, what)| what).collect();
+                let seconds = since.as_secs();
+                return Err(format!("nothing {} for {seconds} s", missing.join(" or ")));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Notices that have ended; `None` while the ledger does not say.
+    async fn booked(&self) -> Option<i64> {
+        let count = "SELECT count(*) FROM notices WHERE outcome IS NOT NULL";
+        sqlx::query_scalar(count).fetch_one(self.ledger).await.ok()
+    }
+}
+
+/// Whether a notice that asks nothing left since and was acknowledged.
+fn is_taken_since(journal: &Journal, since: Duration) -> bool {
+    let is_told = |post: &Post| {
+        let place = usize::try_from(post.shopper).unwrap();
+        let notice = journal.shoppers[place].notices[usize::from(post.notice)];
+        post.sent >= since && post.is_acknowledged() && is_of_weight(notice)
+    };
+    let answers = journal.posts.iter().rev();
+    let mut later = answers.take_while(|post| post.ended >= since);
+    later.any(is_told)
+}
+
+/// Whether it is well signed and changes something.
+pub(crate) fn is_of_weight(notice: rehearsal::journal::Notice) -> bool {
+    use rehearsal::journal::Says;
+    let asks = matches!(notice.says, Says::KnownPlayer | Says::UnknownPlayer);
+    notice.kind != Kind::Forged && !asks
+}
+
+fn is_told_since(journal: &Journal, since: Duration) -> bool {
+    let sights = journal.sights.iter().rev();
+    let mut later = sights.take_while(|sight| sight.at >= since);
+    later.any(|sight| matches!(sight.seen, Seen::Pushed(_)))
+}
+
+impl Short {
+    /// What makes it so.
+    const fn out(self) -> [&'static str; 2] {
+        match self {
+            Self::Memory => ["set_vm_memory_high_watermark", "0"],
+            Self::Disk => ["set_disk_free_limit", "900GB"],
+        }
+    }
+
+    /// What ends it.
+    const fn enough(self) -> [&'static str; 2] {
+        match self {
+            Self::Memory => ["set_vm_memory_high_watermark", "0.4"],
+            Self::Disk => ["set_disk_free_limit", "500MB"],
+        }
+    }
 }

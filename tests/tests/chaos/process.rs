@@ -72,17 +72,43 @@ fn signal(name: &str, processes: &BTreeSet<u32>) {
     let _ = Command::new("kill").arg(name).args(numbers).output();
 }
 
-/// Ends a whole family with no time for last words. Before that it stands still for a while:
-/// as a dying machine does, with more and more work on its hands that it will never do.
-pub(crate) async fn kill_family(leader: u32, born: u64, stall: Duration) {
+/// Processes that stand still.
+#[derive(Debug)]
+pub(crate) struct Halted(BTreeSet<u32>);
+
+/// A whole family stands still: as a dying machine does, with more and more work on its hands.
+pub(crate) fn halt_family(leader: u32, born: u64) -> Halted {
     let members = family(leader, born);
-    assert!(!members.is_empty(), "process {leader} is not there to kill");
+    assert!(!members.is_empty(), "process {leader} is not there to stop");
     signal("-STOP", &members);
-    sleep(stall).await;
-    signal("-KILL", &members);
-    let deadline = Instant::now() + GONE;
-    while members.iter().any(|process| alive(*process)) {
-        assert!(Instant::now() < deadline, "{members:?} cannot be killed");
-        sleep(Duration::from_millis(10)).await;
+    Halted(members)
+}
+
+impl Halted {
+    /// They go on where they were.
+    pub(crate) fn go_on(self) {
+        signal("-CONT", &self.0);
     }
+
+    /// Ends them with no time for last words.
+    pub(crate) async fn kill(self) {
+        signal("-KILL", &self.0);
+        let deadline = Instant::now() + GONE;
+        while self.0.iter().any(|process| alive(*process)) {
+            assert!(Instant::now() < deadline, "{:?} cannot be killed", self.0);
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Ends a whole family after it stood still for a while.
+pub(crate) async fn kill_family(leader: u32, born: u64, stall: Duration) {
+    let halted = halt_family(leader, born);
+    sleep(stall).await;
+    halted.kill().await;
+}
+
+/// Asks one process to end in order.
+pub(crate) fn ask_to_end(process: u32) {
+    signal("-TERM", &BTreeSet::from([process]));
 }

@@ -1,70 +1,103 @@
-//! The roles of `grantline`, each a process of its own.
+//! The roles of `grantline`, each a process of its own, behind balancers, and their servers
+//! behind proxies.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::net::TcpStream;
+use hyper::{Method, StatusCode};
+use rehearsal::{GameClient, GameServer, Target, Webhook};
+use secret::Secret;
+use testkit::CuttingProxy;
+use tests::{Chance, Http};
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::orders::PROJECT;
-use crate::process::{born, kill_family};
-use crate::sender::WEBHOOK_SECRET;
-use crate::servers::Servers;
-use tests::Chance;
+use crate::balancer::Balancer;
+use crate::process::{Halted, ask_to_end, born, halt_family, kill_family};
+use crate::servers::{Server, Servers};
 
-pub(crate) const API_KEY: &str = "api-key-of-the-kill-test";
-const LOGIN_SECRET: &str = "login-secret-of-the-kill-test-0123456789abcdef";
+pub(crate) const PROJECT: i64 = 271_904;
+const WEBHOOK_SECRET: &str = "webhook-secret-of-the-fault-run";
+const API_KEY: &str = "api-key-of-the-fault-run";
+const LOGIN_SECRET: &str = "login-secret-of-the-fault-run-0123456789abcdef";
 const LOGIN_PROJECT: &str = "11111111-2222-4333-8444-555555555555";
+const ISSUER: &str = "https://login.xsolla.com";
 
-const START: Duration = Duration::from_secs(30);
+/// What no log and no metric may hold: the secrets, and what the bodies say of persons.
+pub(crate) const CANARIES: [&str; 6] = [
+    WEBHOOK_SECRET,
+    API_KEY,
+    LOGIN_SECRET,
+    "@example.com",
+    "203.0.113.7",
+    // How every player's token begins.
+    "eyJ0eXAiOiJKV1Q",
+];
+
+/// Longest wait for a start or an end in order, on a loaded machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Every process, and the subcommand it runs.
-pub(crate) const ROLES: [(&str, &str); 5] = [
-    ("ingress", "ingress"),
+pub(crate) const ROLES: [(&str, &str); 8] = [
+    ("ingress 1", "ingress"),
+    ("ingress 2", "ingress"),
     ("worker 1", "worker"),
     ("worker 2", "worker"),
-    ("publisher", "publisher"),
+    ("worker 3", "worker"),
+    ("publisher 1", "publisher"),
+    ("publisher 2", "publisher"),
     ("api", "api"),
 ];
 
-/// Where the roles listen, over every restart.
+/// Where a process listens, over every restart.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Addresses {
-    pub(crate) ingress: SocketAddr,
-    pub(crate) publisher: SocketAddr,
-    pub(crate) api: SocketAddr,
+struct Place {
+    serves: SocketAddr,
+    admin: SocketAddr,
 }
 
 /// The running roles.
 pub(crate) struct Roles {
     binary: PathBuf,
     folder: PathBuf,
-    pub(crate) at: Addresses,
-    processes: BTreeMap<&'static str, Child>,
-    /// Roles that ended although nobody had killed them.
+    http: Http,
+    places: Vec<Place>,
+    ingress: Balancer,
+    publisher: Balancer,
+    proxies: BTreeMap<Server, CuttingProxy>,
+    processes: BTreeMap<usize, Child>,
+    /// Roles that ended although nobody had killed them, or not in order.
     pub(crate) faults: Vec<String>,
 }
 
 impl Roles {
     /// Prepares database and broker, then starts every role.
     pub(crate) async fn start(folder: &Path, servers: &Servers, seed: u64) -> Self {
-        let [ingress, publisher, api] = free_ports(seed);
-        let at = Addresses {
-            ingress,
-            publisher,
-            api,
+        let places = places(seed);
+        let copies = |subcommand: &str| {
+            let all = ROLES.iter().zip(&places);
+            let copies = all.filter(|((_, role), _)| *role == subcommand);
+            copies.map(|(_, place)| place.serves).collect()
         };
-        fs::write(folder.join("grantline.toml"), configuration(servers, at)).unwrap();
+        let mut proxies = BTreeMap::new();
+        for server in Server::ALL {
+            let proxy = CuttingProxy::before(servers.url(server.urls()[0])).await;
+            proxies.insert(server, proxy);
+        }
+        let configuration = configuration(servers, &proxies);
+        fs::write(folder.join("grantline.toml"), configuration).unwrap();
         let mut roles = Self {
             binary: tests::fresh_binary(),
             folder: folder.to_owned(),
-            at,
+            http: Http::new(),
+            ingress: Balancer::before(copies("ingress")).await,
+            publisher: Balancer::before(copies("publisher")).await,
+            places,
+            proxies,
             processes: BTreeMap::new(),
             faults: Vec::new(),
         };
@@ -72,47 +105,135 @@ impl Roles {
         // earlier may be forgotten, whatever was confirmed.
         let migrated = roles.command("migrate", "migrate").status().await.unwrap();
         assert!(migrated.success(), "{}", roles.tail("migrate"));
-        for (name, _) in ROLES {
-            roles.run(name);
-        }
-        for at in [ingress, publisher, api] {
-            let deadline = Instant::now() + START;
-            while TcpStream::connect(at).await.is_err() {
-                assert!(Instant::now() < deadline, "nobody listens at {at}");
-                sleep(Duration::from_millis(20)).await;
-            }
+        roles.start_missing();
+        for number in 0..ROLES.len() {
+            roles.is_ready(number).await;
         }
         roles
     }
 
+    /// What a rehearsal plays against.
+    pub(crate) fn target(&self) -> Target {
+        let secret = |text: &str| Secret::inline(text).unwrap();
+        let api = self.places[ROLES.len() - 1].serves;
+        Target {
+            webhook: Webhook {
+                url: format!("http://{}/webhooks/xsolla/{PROJECT}", self.ingress.at),
+                secret: secret(WEBHOOK_SECRET),
+            },
+            client: Some(GameClient {
+                url: format!("http://{}", self.publisher.at),
+                login_secret: secret(LOGIN_SECRET),
+                login_project: LOGIN_PROJECT.to_owned(),
+                issuer: ISSUER.to_owned(),
+            }),
+            server: Some(GameServer {
+                url: format!("http://{api}"),
+                key: secret(API_KEY),
+            }),
+        }
+    }
+
+    /// The line between every role and this server.
+    pub(crate) fn line_to(&self, server: Server) -> &CuttingProxy {
+        &self.proxies[&server]
+    }
+
     /// `kill -9`, after the process stood still for a while.
-    pub(crate) async fn kill(&mut self, name: &'static str, stall: Duration) {
-        let mut process = self.processes.remove(name).unwrap();
+    pub(crate) async fn kill(&mut self, number: usize, stall: Duration) {
+        let mut process = self.processes.remove(&number).unwrap();
         let id = process.id().unwrap();
         kill_family(id, born(id).unwrap(), stall).await;
         process.wait().await.unwrap();
     }
 
-    /// Starts the roles that do not run.
-    pub(crate) fn start_missing(&mut self) {
-        for (name, _) in ROLES {
-            if let Some(process) = self.processes.get_mut(name) {
-                let Some(status) = process.try_wait().unwrap() else {
-                    continue;
-                };
-                self.faults.push(format!(
-                    "{name} ended by itself: {status}\n{}",
-                    self.tail(name)
-                ));
+    /// The process stands still.
+    pub(crate) fn halt(&self, number: usize) -> Halted {
+        let id = self.processes[&number].id().unwrap();
+        halt_family(id, born(id).unwrap())
+    }
+
+    /// One after the other is asked to end, and runs again before the next one is.
+    pub(crate) async fn roll(&mut self) {
+        for (number, (name, _)) in ROLES.into_iter().enumerate() {
+            let mut process = self.processes.remove(&number).unwrap();
+            ask_to_end(process.id().unwrap());
+            match timeout(PATIENCE, process.wait()).await.map(Result::unwrap) {
+                Ok(status) if status.success() => {}
+                Ok(status) => self.ended(name, "ended, asked to, with", status),
+                Err(_) => {
+                    let tail = self.tail(name);
+                    let fault = format!("{name} had not ended {PATIENCE:?} after SIGTERM\n{tail}");
+                    self.faults.push(fault);
+                    process.kill().await.unwrap();
+                }
             }
-            self.run(name);
+            self.run(number);
+            self.is_ready(number).await;
         }
     }
 
-    fn run(&mut self, name: &'static str) {
-        let (_, role) = ROLES.iter().find(|(known, _)| *known == name).unwrap();
-        let process = self.command(name, role).spawn().unwrap();
-        self.processes.insert(name, process);
+    /// Starts the roles that do not run.
+    pub(crate) fn start_missing(&mut self) {
+        for (number, (name, _)) in ROLES.into_iter().enumerate() {
+            if let Some(process) = self.processes.get_mut(&number) {
+                let Some(status) = process.try_wait().unwrap() else {
+                    continue;
+                };
+                self.ended(name, "ended by itself:", status);
+            }
+            self.run(number);
+        }
+    }
+
+    fn ended(&mut self, name: &str, how: &str, status: ExitStatus) {
+        let tail = self.tail(name);
+        self.faults.push(format!("{name} {how} {status}\n{tail}"));
+    }
+
+    fn run(&mut self, number: usize) {
+        let (name, role) = ROLES[number];
+        let place = self.places[number];
+        let mut command = self.command(name, role);
+        command.env("GRANTLINE__ADMIN__LISTEN", place.admin.to_string());
+        if role != "worker" {
+            let key = format!("GRANTLINE__{}__LISTEN", role.to_uppercase());
+            command.env(key, place.serves.to_string());
+        }
+        self.processes.insert(number, command.spawn().unwrap());
+    }
+
+    async fn is_ready(&self, number: usize) {
+        let (name, _) = ROLES[number];
+        let deadline = Instant::now() + PATIENCE;
+        while self.admin(number, "ready").await.is_none() {
+            assert!(
+                Instant::now() < deadline,
+                "{name} is not ready: {}",
+                self.tail(name)
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What the process says of itself; `None` unless it says 200.
+    async fn admin(&self, number: usize, path: &str) -> Option<String> {
+        let url = format!("http://{}/{path}", self.places[number].admin);
+        let answer = self.http.ask(Method::GET, &url, &[], "").await.ok()?;
+        let said = String::from_utf8_lossy(&answer.bytes).into_owned();
+        (answer.status == StatusCode::OK).then_some(said)
+    }
+
+    /// The text of every log and of the metrics, by the name of its process.
+    pub(crate) async fn told(&self) -> Vec<(String, String)> {
+        let mut told = Vec::new();
+        for (number, (name, _)) in ROLES.into_iter().enumerate() {
+            let log = fs::read_to_string(self.log(name)).unwrap();
+            told.push((format!("the log of {name}"), log));
+            let metrics = self.admin(number, "metrics").await.unwrap_or_default();
+            told.push((format!("the metrics of {name}"), metrics));
+        }
+        told
     }
 
     fn command(&self, name: &str, subcommand: &str) -> Command {
@@ -153,44 +274,27 @@ impl Roles {
     }
 }
 
-/// A player's token, as Xsolla Login makes them.
-pub(crate) fn token(player: &str) -> String {
-    let claims = json!({
-        "sub": player, "iss": "https://login.xsolla.com",
-        "xsolla_login_project_id": LOGIN_PROJECT,
-        "exp": task::now().unix_timestamp() + 3_600
-    });
-    let key = jsonwebtoken::EncodingKey::from_secret(LOGIN_SECRET.as_bytes());
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
-}
-
 /// All that has to be known and nothing else: what holds must hold with the defaults.
-fn configuration(servers: &Servers, at: Addresses) -> String {
+fn configuration(servers: &Servers, proxies: &BTreeMap<Server, CuttingProxy>) -> String {
+    let by_proxy = |server: Server| proxies[&server].url(servers.url(server.urls()[0]));
     format!(
         "[ledger]\nurl = {database:?}\n\n\
          [broker]\nurl = {amqp:?}\nmanagement_url = {management:?}\n\n\
          [claim]\nurl = {redis:?}\n\n\
-         [ingress]\nlisten = \"{ingress}\"\n\n\
-         [publisher]\nlisten = \"{publisher}\"\n\n\
-         [admin]\nlisten = \"127.0.0.1:0\"\n\n\
-         [api]\nlisten = \"{api}\"\n\n\
-         [api.keys.tests]\nsecret = {API_KEY:?}\nrights = [\"read\"]\n\n\
-         [projects.{PROJECT}]\nwebhook_secrets = [{WEBHOOK_SECRET:?}]\n\n\
+         [api.keys.tests]\nsecret = {API_KEY:?}\nrights = [\"register\", \"read\"]\n\n\
+         [projects.{PROJECT}]\nrehearsal = true\nwebhook_secrets = [{WEBHOOK_SECRET:?}]\n\n\
          [projects.{PROJECT}.publisher]\nalgorithm = \"HS256\"\nsecret = {LOGIN_SECRET:?}\n\
-         login_project_id = {LOGIN_PROJECT:?}\n",
-        database = servers.url("DATABASE_URL"),
-        amqp = servers.url("AMQP_URL"),
+         issuer = {ISSUER:?}\nlogin_project_id = {LOGIN_PROJECT:?}\n",
+        database = by_proxy(Server::Postgres),
+        amqp = by_proxy(Server::Broker),
         management = servers.url("RABBITMQ_API_URL"),
-        redis = servers.url("REDIS_URL"),
-        ingress = at.ingress,
-        publisher = at.publisher,
-        api = at.api,
+        redis = by_proxy(Server::Redis),
     )
 }
 
 /// Below 32768, where the ports of outgoing connections begin: a role finds its port free
 /// whenever it comes back.
-fn free_ports(seed: u64) -> [SocketAddr; 3] {
+fn places(seed: u64) -> Vec<Place> {
     let mut chance = Chance::new(seed ^ u64::from(std::process::id()), 0);
     let mut free = Vec::new();
     for _ in 0..1_000 {
@@ -199,9 +303,15 @@ fn free_ports(seed: u64) -> [SocketAddr; 3] {
         if !free.contains(&at) && TcpListener::bind(at).is_ok() {
             free.push(at);
         }
-        if let [ingress, publisher, api] = free[..] {
-            return [ingress, publisher, api];
+        if free.len() == 2 * ROLES.len() {
+            let pairs = free.chunks_exact(2);
+            return pairs
+                .map(|pair| Place {
+                    serves: pair[0],
+                    admin: pair[1],
+                })
+                .collect();
         }
     }
-    panic!("no three free ports between 10000 and 19000");
+    panic!("not enough free ports between 10000 and 19000");
 }

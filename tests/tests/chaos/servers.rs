@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::process::kill_family;
+use crate::process::{Halted, halt_family, kill_family};
 
 /// One of the servers, by the name that the scripts use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +32,17 @@ pub(crate) enum Server {
 impl Server {
     pub(crate) const ALL: [Self; 3] = [Self::Broker, Self::Postgres, Self::Redis];
 
+    /// As a person calls it.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Broker => "RabbitMQ",
+            Self::Postgres => "PostgreSQL",
+            Self::Redis => "Redis",
+        }
+    }
+
     /// What names it in the environment.
-    const fn urls(self) -> &'static [&'static str] {
+    pub(crate) const fn urls(self) -> &'static [&'static str] {
         match self {
             Self::Broker => &["AMQP_URL", "RABBITMQ_API_URL"],
             Self::Postgres => &["DATABASE_URL"],
@@ -112,6 +121,7 @@ impl Servers {
     /// Starts those that do not run, on their old ports and data, and waits until they can
     /// be used.
     pub(crate) async fn start_missing(&mut self) {
+        let before = self.log_of(Server::Postgres);
         let mut up = tokio::process::Command::from(self.script("up.sh"));
         let done = up.output().await.unwrap();
         assert!(
@@ -120,29 +130,78 @@ impl Servers {
             String::from_utf8_lossy(&done.stdout),
             String::from_utf8_lossy(&done.stderr)
         );
+        if !self.log_of(Server::Postgres).starts_with(&before) {
+            self.postgres_log.push_str(&before);
+        }
     }
 
     /// `kill -9` of a server and all its children, after they stood still for a while.
     pub(crate) async fn kill(&mut self, server: Server, stall: Duration) {
+        let (leader, born) = self.leader(server);
+        kill_family(leader, born, stall).await;
+    }
+
+    /// A server and all its children stand still.
+    pub(crate) fn halt(&self, server: Server) -> Halted {
+        let (leader, born) = self.leader(server);
+        halt_family(leader, born)
+    }
+
+    /// The first process of a server, and when it was born.
+    fn leader(&self, server: Server) -> (u32, u64) {
         let record = self.folder.join(".stack/servers").join(server.name());
         let record = fs::read_to_string(record).unwrap();
         let (leader, born) = record.trim().split_once(' ').unwrap();
-        kill_family(leader.parse().unwrap(), born.parse().unwrap(), stall).await;
-        if server == Server::Postgres {
-            let log = self.log_of(server);
-            self.postgres_log.push_str(&log);
-        }
+        (leader.parse().unwrap(), born.parse().unwrap())
     }
 
+    /// What it has logged since it started; nothing if it never did.
     fn log_of(&self, server: Server) -> String {
         let log = self.folder.join(".stack/log");
         let log = fs::read(log.join(format!("{}.log", server.name())));
-        String::from_utf8_lossy(&log.unwrap()).into_owned()
+        String::from_utf8_lossy(&log.unwrap_or_default()).into_owned()
+    }
+
+    /// Where the data of a server is.
+    pub(crate) fn data(&self, server: Server) -> PathBuf {
+        let home = fs::read_to_string(self.folder.join(".stack/home")).unwrap();
+        Path::new(home.trim()).join(server.name())
+    }
+
+    /// `rabbitmqctl` for this broker.
+    pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) {
+        let home = self.data(Server::Broker);
+        let epmd = fs::read_to_string(self.folder.join(".stack/ports/epmd")).unwrap();
+        // Debian's own on the search path changes the user and drops the environment.
+        let script = r#"exec "$(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl |
+            sort -V | tail -n 1)" --quiet "$@""#;
+        let mut control = tokio::process::Command::new("bash");
+        control
+            .args(["-c", script, "rabbitmqctl"])
+            .args(arguments)
+            .env("LANG", "C.UTF-8")
+            .env("HOME", &home)
+            .env("ERL_EPMD_PORT", epmd.trim())
+            .env("RABBITMQ_NODENAME", "grantline@localhost")
+            .env("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf"));
+        let done = control.output().await.unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        assert!(
+            done.status.success(),
+            "rabbitmqctl {arguments:?}: {}",
+            String::from_utf8_lossy(&said)
+        );
     }
 
     /// All that PostgreSQL has logged since the first start.
     pub(crate) fn postgres_log(&self) -> String {
         format!("{}{}", self.postgres_log, self.log_of(Server::Postgres))
+    }
+
+    /// The one password of all of them.
+    pub(crate) fn password(&self) -> String {
+        let password = fs::read_to_string(self.folder.join(".stack/password"));
+        password.unwrap().trim().to_owned()
     }
 
     /// Empties Redis.
@@ -229,7 +288,9 @@ impl Drop for Servers {
 
 /// A process outside of this one's group that ends the servers when this one is gone.
 fn watch(folder: &Path) -> Child {
-    let watch = r#"tail --pid="$1" -f /dev/null; "$2/deploy/stack/down.sh" --purge; rm -rf "$2""#;
+    let watch = r#"tail --pid="$1" -f /dev/null
+        umount --lazy "$(cat "$2/.stack/home")/postgres" 2>/dev/null
+        "$2/deploy/stack/down.sh" --purge; rm -rf "$2""#;
     Command::new("bash")
         .args(["-c", watch, "watchman"])
         .arg(std::process::id().to_string())

@@ -145,8 +145,8 @@ async fn an_alarm_a_late_acknowledgement_a_halt_and_a_kill_cost_a_delay_and_noth
     let ingress = Ingress::start(servers.url("AMQP_URL"), &[]).await;
     let mut orders = Orders::default();
 
-    late_acknowledgement(&folder, &config, &mut orders).await;
-    alarm(&servers, &folder, &config, &mut orders, &ingress).await;
+    late_acknowledgement(&servers, &config, &mut orders).await;
+    alarm(&servers, &config, &mut orders, &ingress).await;
     halt_and_kill(&mut servers, &config, &mut orders, &ingress).await;
 
     let broker = connect(config).await;
@@ -160,8 +160,8 @@ async fn an_alarm_a_late_acknowledgement_a_halt_and_a_kill_cost_a_delay_and_noth
 
 /// RabbitMQ closes the channel of a consumer that holds a delivery for too long, half an hour
 /// by default. A consumer of the client is silent from then on, or ends.
-async fn late_acknowledgement(folder: &Folder, config: &Config, orders: &mut Orders) {
-    folder.rabbitmqctl(&["eval", &patience(500, 250)]).await;
+async fn late_acknowledgement(servers: &Servers, config: &Config, orders: &mut Orders) {
+    servers.rabbitmqctl(&["eval", &patience(500, 250)]).await;
     let broker = connect(config.clone()).await;
     let consumer = broker.consume(Lane::Grant, 10);
     let (_, outcomes) = orders.publish(&broker, 2).await;
@@ -176,7 +176,7 @@ async fn late_acknowledgement(folder: &Folder, config: &Config, orders: &mut Ord
     }
     orders.promised.clear();
     broker.close().await;
-    folder
+    servers
         .rabbitmqctl(&["eval", &patience(1_800_000, 60_000)])
         .await;
 }
@@ -192,13 +192,7 @@ fn patience(timeout: u32, interval: u32) -> String {
 }
 
 /// The node is out of memory, by its own account, and reads nothing of those who publish.
-async fn alarm(
-    servers: &Servers,
-    folder: &Folder,
-    config: &Config,
-    orders: &mut Orders,
-    ingress: &Ingress,
-) {
+async fn alarm(servers: &Servers, config: &Config, orders: &mut Orders, ingress: &Ingress) {
     let bound = config.slot_timeout + config.confirm_timeout + MARGIN;
     let broker = connect(config.clone()).await;
     let consumer = broker.consume(Lane::Grant, 100);
@@ -206,7 +200,7 @@ async fn alarm(
     assert_eq!(outcomes, vec![Ok(()); 3]);
     let held = take(&consumer, 3).await;
 
-    folder
+    servers
         .rabbitmqctl(&["set_vm_memory_high_watermark", "0"])
         .await;
     // Nobody is told before it publishes, so the first ones are written and not confirmed.
@@ -232,7 +226,7 @@ async fn alarm(
         sleep(Duration::from_millis(100)).await;
     }
 
-    folder
+    servers
         .rabbitmqctl(&["set_vm_memory_high_watermark", "0.4"])
         .await;
     reaches(&broker, "unblocked", State::is_healthy).await;
@@ -306,31 +300,6 @@ impl Folder {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&folder).unwrap();
         Self(folder)
-    }
-
-    /// `rabbitmqctl` for the server in it.
-    async fn rabbitmqctl(&self, arguments: &[&str]) {
-        let read = |name: &str| fs::read_to_string(self.0.join(".stack").join(name)).unwrap();
-        let home = PathBuf::from(read("home").trim()).join("rabbitmq");
-        // Debian's own on the search path changes the user and drops the environment.
-        let script = r#"exec "$(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl |
-            sort -V | tail -n 1)" --quiet "$@""#;
-        let mut control = tokio::process::Command::new("bash");
-        control
-            .args(["-c", script, "rabbitmqctl"])
-            .args(arguments)
-            .env("LANG", "C.UTF-8")
-            .env("HOME", &home)
-            .env("ERL_EPMD_PORT", read("ports/epmd").trim())
-            .env("RABBITMQ_NODENAME", "grantline@localhost")
-            .env("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf"));
-        let done = control.output().await.unwrap();
-        let said = [done.stdout, done.stderr].concat();
-        assert!(
-            done.status.success(),
-            "rabbitmqctl {arguments:?}: {}",
-            String::from_utf8_lossy(&said)
-        );
     }
 }
 

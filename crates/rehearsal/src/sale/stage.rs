@@ -84,6 +84,8 @@ pub struct Rehearsal {
     /// For game clients and game servers.
     others: Arc<Http>,
     unix_now: i64,
+    /// Nobody arrives any more.
+    closed: CancellationToken,
 }
 
 /// What every shopper shares.
@@ -96,6 +98,8 @@ pub(crate) struct Stage {
     pub(crate) live: Live,
     /// One of these for each request under way.
     pub(crate) requests: Semaphore,
+    /// Nobody arrives any more.
+    pub(crate) closed: CancellationToken,
     /// Nothing more is begun.
     pub(crate) stop: CancellationToken,
     /// Players' clients end.
@@ -140,6 +144,7 @@ pub async fn prepare(
         notices,
         others: Arc::new(others),
         unix_now,
+        closed: CancellationToken::new(),
     };
     rehearsal.register_players().await?;
     Ok(rehearsal)
@@ -172,6 +177,14 @@ impl Rehearsal {
         Ok(())
     }
 
+    /// Nobody arrives any more once this is cancelled. Who is there is told to the end, other
+    /// than with the `stop` of [`Rehearsal::play`].
+    #[must_use]
+    pub fn closing(mut self, closed: CancellationToken) -> Self {
+        self.closed = closed;
+        self
+    }
+
     /// Plays the sale and returns its journal when everything is sent and the clients have
     /// heard the last, or have waited long enough for it. `stop` ends it before: nobody
     /// arrives any more, and whoever is there sends nothing further.
@@ -184,6 +197,7 @@ impl Rehearsal {
             notices: self.notices,
             others: self.others,
             live: live.clone(),
+            closed: self.closed,
             stop,
             close: CancellationToken::new(),
             clients: TaskTracker::new(),
@@ -224,8 +238,9 @@ async fn arrive(stage: &Arc<Stage>, shoppers: &TaskTracker) {
             tokio::time::sleep_until(stage.live.instant(at)).await;
             Arc::clone(&places).acquire_owned().await
         };
+        let next = stage.closed.run_until_cancelled(next);
         // The semaphore is never closed.
-        let Some(Ok(place)) = stage.stop.run_until_cancelled(next).await else {
+        let Some(Some(Ok(place))) = stage.stop.run_until_cancelled(next).await else {
             break;
         };
         let mut life = Life::draw(&stage.plan, number);

@@ -6,19 +6,20 @@ use crate::sale::findings::{Ended, Found};
 use crate::sale::journal::{Journal, Post, Shopper};
 use crate::sale::oracle::Arrival;
 
-use super::evidence::{Case, posts_of};
+use super::Limits;
+use super::evidence::{Case, Faults, posts_of};
 
 /// The orders of a journal, by their place in it.
 pub(crate) struct Cases<'a> {
     orders: Vec<(&'a Shopper, Vec<&'a Post>)>,
-    under_faults: bool,
+    faults: Faults<'a>,
 }
 
 impl<'a> Cases<'a> {
     pub(crate) fn new(journal: &'a Journal) -> Self {
         Self {
             orders: journal.shoppers.iter().zip(posts_of(journal)).collect(),
-            under_faults: !journal.faults.is_empty(),
+            faults: Faults::new(journal, Limits::default().recovery),
         }
     }
 
@@ -74,6 +75,6 @@ impl<'a> Cases<'a> {
         payment: &'b [Ended],
     ) -> Case<'b> {
         let (shopper, posts) = &self.orders[place];
-        Case::new(shopper, posts.clone(), (found, payment), self.under_faults)
+        Case::new(shopper, posts.clone(), (found, payment), self.faults)
     }
 }

@@ -12,10 +12,6 @@ use crate::sale::oracle::{Arrival, Outcome, outcomes};
 use super::story::bounded;
 use super::{Invariant, Limits, Violation};
 
-/// Ends that a line under a fault may come to without anybody being at fault: the broker gave
-/// up on a delivery, or had no queue for it.
-const GIVEN_UP: [&str; 2] = ["delivery_limit", "unrouted"];
-
 /// All there is to judge by.
 pub(super) struct Evidence<'a> {
     pub(super) journal: &'a Journal,
@@ -37,7 +33,15 @@ pub(super) struct Case<'a> {
     pub(super) found: Option<&'a Found>,
     /// Notices about its payment that the order does not list.
     payment: &'a [Ended],
-    under_faults: bool,
+    faults: Faults<'a>,
+}
+
+/// What was broken on purpose, and what that excuses.
+#[derive(Clone, Copy)]
+pub(super) struct Faults<'a> {
+    pub(super) all: &'a [Fault],
+    /// So long after it was over a fault still counts as being on.
+    pub(super) recovery: Duration,
 }
 
 /// One player: the orders, and what each client was told.
@@ -98,8 +102,8 @@ impl<'a> Evidence<'a> {
             let found = findings.orders.get(&shopper.purchase.order);
             let payment = findings.payments.get(&shopper.purchase.order);
             let payment = payment.map_or(&[][..], Vec::as_slice);
-            let under_faults = !journal.faults.is_empty();
-            cases.push(Case::new(shopper, posts, (found, payment), under_faults));
+            let faults = Faults::new(journal, limits.recovery);
+            cases.push(Case::new(shopper, posts, (found, payment), faults));
         }
         for sight in &journal.sights {
             players.entry(&sight.player).or_default().sights.push(sight);
@@ -115,7 +119,7 @@ impl<'a> Evidence<'a> {
 
     /// Whether nothing was broken on purpose while the request was under way.
     pub(super) fn is_calm(&self, post: &Post) -> bool {
-        is_calm(&self.journal.faults, self.limits.recovery, post)
+        Faults::new(self.journal, self.limits.recovery).are_off(post)
     }
 
     /// The last moment, so long or longer before the end, at which no task was queued; none
@@ -178,12 +182,35 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Whether no fault was on, or not yet got over, while the request was under way.
-pub(crate) fn is_calm(faults: &[Fault], recovery: Duration, post: &Post) -> bool {
-    faults.iter().all(|fault| {
-        let over = fault.to.unwrap_or(fault.from) + recovery;
-        post.ended < fault.from || over < post.sent.min(post.due)
-    })
+impl<'a> Faults<'a> {
+    pub(super) fn new(journal: &'a Journal, recovery: Duration) -> Self {
+        Self {
+            all: &journal.faults,
+            recovery,
+        }
+    }
+
+    fn over(&self, fault: &Fault) -> Duration {
+        fault.to.unwrap_or(fault.from) + self.recovery
+    }
+
+    /// Whether none was on, or not yet got over, while the request was under way.
+    fn are_off(&self, post: &Post) -> bool {
+        let begins_later = |fault: &Fault| post.ended < fault.from;
+        let mut all = self.all.iter();
+        all.all(|fault| begins_later(fault) || self.over(fault) < post.sent.min(post.due))
+    }
+
+    /// Whether a task that came with this request may wait for a person for this reason with
+    /// nobody at fault: the broker had no queue for it while something was broken, or gave up
+    /// on it because something broke while it was on its way.
+    fn excuse(&self, reason: &str, post: &Post) -> bool {
+        match reason {
+            "unrouted" => !self.are_off(post),
+            "delivery_limit" => self.all.iter().any(|fault| post.sent <= self.over(fault)),
+            _ => false,
+        }
+    }
 }
 
 /// The requests of each shopper, in the order in which the answers came.
@@ -217,7 +244,7 @@ impl<'a> Case<'a> {
         shopper: &'a Shopper,
         posts: Vec<&'a Post>,
         (found, payment): (Option<&'a Found>, &'a [Ended]),
-        under_faults: bool,
+        faults: Faults<'a>,
     ) -> Self {
         let mut case = Self {
             shopper,
@@ -225,7 +252,7 @@ impl<'a> Case<'a> {
             posts,
             found,
             payment,
-            under_faults,
+            faults,
         };
         case.excuse_what_was_given_up();
         case
@@ -298,10 +325,16 @@ impl<'a> Case<'a> {
             .any(|ended| ended.outcome == "parked" && !self.is_given_up(ended))
     }
 
-    /// Under faults the broker may give up on a task that it had to deliver too often.
+    /// Whether the broker gave up on it because of a fault.
     pub(super) fn is_given_up(&self, ended: &Ended) -> bool {
         let reason = ended.reason.as_deref().unwrap_or_default();
-        self.under_faults && ended.outcome == "parked" && GIVEN_UP.contains(&reason)
+        let is_of = |post: &&&Post| {
+            let notice = self.notice(post);
+            notice.is_some_and(|notice| notice.says.kind() == ended.kind)
+                && post.answer != Answer::Unsent
+        };
+        let mut posts = self.posts.iter().filter(is_of);
+        ended.outcome == "parked" && posts.any(|post| self.faults.excuse(reason, post))
     }
 
     /// What was given up waits for a person, and has changed nothing, or it had before.

@@ -24,8 +24,9 @@ use evidence::Evidence;
 
 pub(crate) use cases::Cases;
 
-/// What must hold of every rehearsal. The numbers are those of the list they come from; what
-/// only broker, database and logs can show is not among them.
+/// What must hold of every rehearsal. The numbers are those of the list they come from. What
+/// only broker, database, processes and logs can show is checked by whoever has access to
+/// them ([`Verdict::also`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each says itself what it is")]
 pub enum Invariant {
@@ -41,7 +42,13 @@ pub enum Invariant {
     I10,
     I11,
     I12,
+    I13,
     I14,
+    I15,
+    I16,
+    I17,
+    I18,
+    I20,
 }
 
 /// What a run is measured by.
@@ -104,23 +111,6 @@ pub struct Verdict {
 }
 
 impl Invariant {
-    /// All that are checked here.
-    pub const ALL: [Self; 13] = [
-        Self::I1,
-        Self::I2,
-        Self::I3,
-        Self::I4,
-        Self::I5,
-        Self::I6,
-        Self::I7,
-        Self::I8,
-        Self::I9,
-        Self::I10,
-        Self::I11,
-        Self::I12,
-        Self::I14,
-    ];
-
     /// Its number.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -137,7 +127,13 @@ impl Invariant {
             Self::I10 => "I10",
             Self::I11 => "I11",
             Self::I12 => "I12",
+            Self::I13 => "I13",
             Self::I14 => "I14",
+            Self::I15 => "I15",
+            Self::I16 => "I16",
+            Self::I17 => "I17",
+            Self::I18 => "I18",
+            Self::I20 => "I20",
         }
     }
 
@@ -169,9 +165,17 @@ impl Invariant {
                 "A status never runs backwards: pushes, history and polling tell one story."
             }
             Self::I12 => "Nobody sees an order of somebody else.",
+            Self::I13 => "Nothing is left on a queue, and nothing found no queue at all.",
             Self::I14 => {
                 "What waits for a person says why and can be found, and nothing else waits."
             }
+            Self::I15 => "All that was ever accepted changes nothing when it comes again.",
+            Self::I16 => {
+                "After a fault the line takes, books and tells again, and leaves nothing open."
+            }
+            Self::I17 => "Whoever is asked to stop leaves in order, and refuses with 503 alone.",
+            Self::I18 => "Secrets and personal data are in no log and in no metric.",
+            Self::I20 => "No transaction ever deadlocks.",
         }
     }
 }
@@ -196,16 +200,24 @@ impl Verdict {
             violations: Vec::new(),
             limits: *limits,
         };
-        for invariant in Invariant::ALL {
-            let (examined, violations) = checker(invariant)(&evidence);
-            verdict.checks.push(Check {
-                invariant,
-                examined,
-                broken: violations.len(),
-            });
-            verdict.violations.extend(violations);
+        for (invariant, check) in CHECKERS {
+            let (examined, violations) = check(&evidence);
+            verdict.also(invariant, examined, violations);
         }
         verdict
+    }
+
+    /// Adds what somebody found who saw more than journal and findings: on how many things an
+    /// invariant was checked, and where it was broken.
+    pub fn also(&mut self, invariant: Invariant, examined: usize, violations: Vec<Violation>) {
+        self.checks.push(Check {
+            invariant,
+            examined,
+            broken: violations.len(),
+        });
+        self.checks.sort_by_key(|check| check.invariant);
+        self.violations.extend(violations);
+        self.violations.sort_by_key(|violation| violation.invariant);
     }
 
     /// Whether nothing is wrong.
@@ -218,20 +230,21 @@ impl Verdict {
 /// How much a checker looked at, and what it found wrong.
 type Judged = (usize, Vec<Violation>);
 
-const fn checker(invariant: Invariant) -> fn(&Evidence<'_>) -> Judged {
-    match invariant {
-        Invariant::I1 => ends::nothing_is_lost,
-        Invariant::I2 => ends::nothing_is_made_up,
-        Invariant::I3 => effects::nothing_is_doubled,
-        Invariant::I4 => effects::orders_and_inventories_are_right,
-        Invariant::I5 => effects::canceled_leaves_nothing,
-        Invariant::I6 => effects::copies_change_nothing,
-        Invariant::I7 => effects::the_first_of_two_counts,
-        Invariant::I8 => ends::doubtful_notices_count_once_at_most,
-        Invariant::I9 => answers::nothing_signed_is_refused,
-        Invariant::I10 => answers::answers_come_in_time,
-        Invariant::I11 => clients::one_story_is_told,
-        Invariant::I12 => clients::nobody_sees_what_is_not_theirs,
-        Invariant::I14 => ends::only_what_must_waits_for_a_person,
-    }
-}
+type Checker = fn(&Evidence<'_>) -> Judged;
+
+/// What journal and findings can show.
+const CHECKERS: [(Invariant, Checker); 13] = [
+    (Invariant::I1, ends::nothing_is_lost),
+    (Invariant::I2, ends::nothing_is_made_up),
+    (Invariant::I3, effects::nothing_is_doubled),
+    (Invariant::I4, effects::orders_and_inventories_are_right),
+    (Invariant::I5, effects::canceled_leaves_nothing),
+    (Invariant::I6, effects::copies_change_nothing),
+    (Invariant::I7, effects::the_first_of_two_counts),
+    (Invariant::I8, ends::doubtful_notices_count_once_at_most),
+    (Invariant::I9, answers::nothing_signed_is_refused),
+    (Invariant::I10, answers::answers_come_in_time),
+    (Invariant::I11, clients::one_story_is_told),
+    (Invariant::I12, clients::nobody_sees_what_is_not_theirs),
+    (Invariant::I14, ends::only_what_must_waits_for_a_person),
+];

@@ -3,7 +3,7 @@ mod model;
 mod red;
 
 use crate::sale::journal::{Answer, Fault, Kind, Notice, Says};
-use crate::sale::verdict::{Invariant, Limits, Verdict};
+use crate::sale::verdict::{Invariant, Limits, Verdict, Violation};
 use model::{CANCELED, OK, PAID, PAYMENT, World, genuine, shopper};
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ impl World {
     /// The verdict is red, for this reason, and names the order with all that happened.
     fn breaks(&self, invariant: Invariant, order: i64) {
         let verdict = self.judge();
-        let named = |violation: &&super::Violation| {
+        let named = |violation: &&Violation| {
             violation.invariant == invariant && violation.order == Some(order)
         };
         let Some(violation) = verdict.violations.iter().find(named) else {
@@ -127,6 +127,59 @@ fn a_delivery_given_up_under_faults_waits_for_a_person_and_is_not_lost() {
     world.is_clean();
     world.findings.parked.clear();
     world.breaks(Invariant::I14, 1);
+}
+
+#[test]
+fn only_a_fault_of_its_time_excuses_a_task_that_was_given_up() {
+    let given_up = |reason: &str, faults: &[Fault]| {
+        let mut world = World::of(vec![shopper(1, &[genuine(PAID)])]);
+        world.park(1, "order_paid", reason);
+        for post in &mut world.journal.posts {
+            let later = Duration::from_mins(2);
+            (post.due, post.sent, post.ended) = (later, later, later);
+        }
+        world.journal.faults = faults.to_vec();
+        world.judge()
+    };
+    let (long_before, meanwhile, afterwards) =
+        (fault(0, Some(60)), fault(110, Some(120)), fault(200, None));
+    for (reason, fault, excused) in [
+        ("delivery_limit", &long_before, false),
+        ("delivery_limit", &meanwhile, true),
+        ("delivery_limit", &afterwards, true),
+        ("unrouted", &long_before, false),
+        ("unrouted", &meanwhile, true),
+        ("unrouted", &afterwards, false),
+        ("ledger", &meanwhile, false),
+    ] {
+        let verdict = given_up(reason, std::slice::from_ref(fault));
+        let mut violations = verdict.violations.iter();
+        let waits = violations.any(|violation| violation.invariant == Invariant::I14);
+        assert_eq!(waits, !excused, "{reason} {fault:?}");
+    }
+}
+
+#[test]
+fn what_somebody_else_found_is_part_of_the_verdict() {
+    let mut verdict = World::of(vec![shopper(1, &[genuine(PAID)])]).judge();
+    verdict.also(Invariant::I13, 9, Vec::new());
+    assert!(verdict.is_clean());
+    let left = Violation {
+        invariant: Invariant::I20,
+        order: Some(1),
+        player: None,
+        what: "a deadlock".to_owned(),
+        history: Vec::new(),
+        instance: Vec::new(),
+    };
+    verdict.also(Invariant::I20, 1, vec![left]);
+    assert!(!verdict.is_clean());
+    assert!(verdict.checks.is_sorted_by_key(|check| check.invariant));
+    let last = verdict.checks.last().unwrap();
+    assert_eq!(
+        (last.invariant, last.examined, last.broken),
+        (Invariant::I20, 1, 1)
+    );
 }
 
 fn fault(from: u64, to: Option<u64>) -> Fault {

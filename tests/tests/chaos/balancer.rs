@@ -1,0 +1,89 @@
+//! What stands in front of the copies of a role: each connection goes to the next copy that
+//! lets it in. A copy that stands still lets in as well, as behind any balancer of TCP.
+
+use std::net::SocketAddr;
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
+
+/// Hands connections on to copies of a role. Ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Balancer {
+    pub(crate) at: SocketAddr,
+    accepting: AbortHandle,
+}
+
+impl Balancer {
+    pub(crate) async fn before(copies: Vec<SocketAddr>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self {
+            at: listener.local_addr().unwrap(),
+            accepting: tokio::spawn(accept(listener, copies)).abort_handle(),
+        }
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, mut copies: Vec<SocketAddr>) {
+    while let Ok((client, _)) = listener.accept().await {
+        copies.rotate_left(1);
+        tokio::spawn(hand_on(client, copies.clone()));
+    }
+}
+
+/// Where no copy lets it in the client is hung up on.
+async fn hand_on(mut client: TcpStream, copies: Vec<SocketAddr>) {
+    for copy in copies {
+        if let Ok(mut server) = TcpStream::connect(copy).await {
+            let _ = client.set_nodelay(true);
+            let _ = server.set_nodelay(true);
+            // Whichever end fails takes the other with it.
+            let _ = copy_bidirectional(&mut client, &mut server).await;
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn copy(name: &'static [u8]) -> (SocketAddr, AbortHandle) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let saying = tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                client.write_all(name).await.unwrap();
+            }
+        });
+        (at, saying.abort_handle())
+    }
+
+    async fn heard(at: SocketAddr) -> String {
+        let mut heard = String::new();
+        let mut client = TcpStream::connect(at).await.unwrap();
+        let _ = client.read_to_string(&mut heard).await;
+        heard
+    }
+
+    #[tokio::test]
+    async fn connections_take_turns_and_pass_by_a_copy_that_is_gone() {
+        let ((one, first), (two, _second)) = tokio::join!(copy(b"one"), copy(b"two"));
+        let balancer = Balancer::before(vec![one, two]).await;
+        let pair = [heard(balancer.at).await, heard(balancer.at).await];
+        assert_eq!(pair, ["two", "one"]);
+        first.abort();
+        while TcpStream::connect(one).await.is_ok() {}
+        for _ in 0..3 {
+            assert_eq!(heard(balancer.at).await, "two");
+        }
+    }
+}
