@@ -6,4 +6,4 @@ mod program;
 
 pub use chance::Chance;
 pub use http::{Answer, Http};
-pub use program::{LISTENERS, fresh_binary, grantline, serve, static_binary};
+pub use program::{LISTENERS, ahead_binary, fresh_binary, grantline, serve, static_binary};

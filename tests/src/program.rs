@@ -52,6 +52,16 @@ pub fn fresh_binary() -> PathBuf {
     fresh(built().join("grantline"), how)
 }
 
+/// `grantline` as the next version may be: another task format, another schema.
+///
+/// # Panics
+/// When it is missing or older than its sources.
+#[must_use]
+pub fn ahead_binary() -> PathBuf {
+    let how = "run `make test`, or `make ahead` first";
+    fresh(built().join("ahead/grantline"), how)
+}
+
 /// `grantline` linked with everything it needs: the one that `GRANTLINE_STATIC_BINARY` names,
 /// or the one beside the running test.
 ///

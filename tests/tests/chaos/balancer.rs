@@ -2,6 +2,7 @@
 //! lets it in. A copy that stands still lets in as well, as behind any balancer of TCP.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -11,16 +12,31 @@ use tokio::task::AbortHandle;
 #[derive(Debug)]
 pub(crate) struct Balancer {
     pub(crate) at: SocketAddr,
+    copies: Copies,
     accepting: AbortHandle,
 }
+
+type Copies = Arc<Mutex<Vec<SocketAddr>>>;
 
 impl Balancer {
     pub(crate) async fn before(copies: Vec<SocketAddr>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let copies = Arc::new(Mutex::new(copies));
         Self {
             at: listener.local_addr().unwrap(),
-            accepting: tokio::spawn(accept(listener, copies)).abort_handle(),
+            accepting: tokio::spawn(accept(listener, Arc::clone(&copies))).abort_handle(),
+            copies,
         }
+    }
+
+    /// Lets new connections to another copy as well.
+    pub(crate) fn add(&self, copy: SocketAddr) {
+        self.copies.lock().unwrap().push(copy);
+    }
+
+    /// Lets no new connection to this copy. Those it has stay.
+    pub(crate) fn remove(&self, copy: SocketAddr) {
+        self.copies.lock().unwrap().retain(|at| *at != copy);
     }
 }
 
@@ -30,10 +46,14 @@ impl Drop for Balancer {
     }
 }
 
-async fn accept(listener: TcpListener, mut copies: Vec<SocketAddr>) {
+async fn accept(listener: TcpListener, copies: Copies) {
     while let Ok((client, _)) = listener.accept().await {
-        copies.rotate_left(1);
-        tokio::spawn(hand_on(client, copies.clone()));
+        let turn = {
+            let mut copies = copies.lock().unwrap();
+            copies.rotate_left(1);
+            copies.clone()
+        };
+        tokio::spawn(hand_on(client, turn));
     }
 }
 
@@ -80,6 +100,9 @@ mod tests {
         let balancer = Balancer::before(vec![one, two]).await;
         let pair = [heard(balancer.at).await, heard(balancer.at).await];
         assert_eq!(pair, ["two", "one"]);
+        balancer.remove(two);
+        assert_eq!(heard(balancer.at).await, "one");
+        balancer.add(two);
         first.abort();
         while TcpStream::connect(one).await.is_ok() {}
         for _ in 0..3 {

@@ -13,6 +13,7 @@ mod disk;
 mod nemesis;
 mod process;
 mod roles;
+mod rolling;
 mod schedule;
 #[expect(dead_code, reason = "the test of TLS asks who is connected")]
 mod servers;
@@ -29,15 +30,19 @@ use rehearsal::report::Report;
 use rehearsal::verdict::{Limits, Verdict};
 use rehearsal::{Http, Live, Plan, Rate, Rehearsal, RehearsalError, Run, Setting, Shares, prepare};
 use sqlx::PgPool;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use cluster::{Cluster, MORE_NODES};
 use disk::Disk;
 use nemesis::{Nemesis, Struck};
-use roles::{PROJECT, ROLES, Roles, free_ports};
+use roles::{PORTS, PROJECT, Roles, free_ports};
 use schedule::{Fault, Round, schedule};
 use servers::{Server, Servers};
+
+/// Two clusters at once would be too many for two processors.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// What `make test` plays.
 const SEED: u64 = 1;
@@ -80,6 +85,7 @@ const SHARES: [&str; 15] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sale_under_faults_loses_nothing_and_doubles_nothing() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let seconds = number("GRANTLINE_CHAOS_SECONDS").unwrap_or(SECONDS);
     let seeds: Vec<u64> = match (
         number("GRANTLINE_CHAOS_SEED"),
@@ -104,12 +110,12 @@ async fn play(seed: u64, time: Duration) {
         time.as_secs()
     );
     say(&again);
-    let folder = Folder::new(seed);
+    let folder = Folder::new("chaos", seed);
     let rounds = schedule(seed, time);
     let mut servers = Servers::start(&folder.0, &Server::ALL).await;
     // Goes before the servers whose disk it is.
     let disk = disk_for(&rounds, &mut servers).await;
-    let ports = free_ports(seed, 2 * (ROLES.len() + MORE_NODES));
+    let ports = free_ports(seed, 2 * MORE_NODES + PORTS);
     let (of_nodes, of_roles) = ports.split_at(2 * MORE_NODES);
     let mut cluster = if seed.is_multiple_of(CLUSTERED) {
         Some(Cluster::around(&servers, &folder.0, of_nodes).await)
@@ -259,9 +265,9 @@ fn say(line: &str) {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn new(seed: u64) -> Self {
+    fn new(what: &str, seed: u64) -> Self {
         let parent = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let folder = parent.join(format!("chaos-{}-{seed}", std::process::id()));
+        let folder = parent.join(format!("{what}-{}-{seed}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         Self(folder)
     }

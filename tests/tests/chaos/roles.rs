@@ -54,6 +54,26 @@ pub(crate) const ROLES: [(&str, &str); 8] = [
     ("api", "api"),
 ];
 
+/// Which build of `grantline` a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    Released,
+    /// The next one: it writes another task format and needs another schema.
+    Ahead,
+}
+
+impl Version {
+    fn binary(self) -> PathBuf {
+        match self {
+            Self::Released => tests::fresh_binary(),
+            Self::Ahead => tests::ahead_binary(),
+        }
+    }
+}
+
+/// Two for each process, and for one more while a process is replaced.
+pub(crate) const PORTS: usize = 2 * (ROLES.len() + 1);
+
 /// Where a process listens, over every restart.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -63,13 +83,15 @@ struct Place {
 
 /// The running roles.
 pub(crate) struct Roles {
-    binary: PathBuf,
     folder: PathBuf,
     http: Http,
     _lines: Lines,
     places: Vec<Place>,
+    /// Where the next process listens that is to stand in for another.
+    spare: Place,
     ingress: Balancer,
     publisher: Balancer,
+    api: Balancer,
     proxies: BTreeMap<Server, CuttingProxy>,
     processes: BTreeMap<usize, Child>,
     /// Roles that ended although nobody had killed them, or not in order.
@@ -77,7 +99,7 @@ pub(crate) struct Roles {
 }
 
 impl Roles {
-    /// Prepares database and broker, then starts every role; two ports for each.
+    /// Prepares database and broker, then starts every role on [`PORTS`] ports.
     pub(crate) async fn start(
         folder: &Path,
         servers: &Servers,
@@ -85,12 +107,12 @@ impl Roles {
         ports: &[SocketAddr],
     ) -> Self {
         let pairs = ports.chunks_exact(2);
-        let places: Vec<Place> = pairs
-            .map(|pair| Place {
-                serves: pair[0],
-                admin: pair[1],
-            })
-            .collect();
+        let places = pairs.map(|pair| Place {
+            serves: pair[0],
+            admin: pair[1],
+        });
+        let mut places: Vec<_> = places.collect();
+        let spare = places.remove(ROLES.len());
         let copies = |subcommand: &str| {
             let all = ROLES.iter().zip(&places);
             let copies = all.filter(|((_, role), _)| *role == subcommand);
@@ -110,12 +132,13 @@ impl Roles {
         let configuration = configuration(servers, &proxies);
         fs::write(folder.join("grantline.toml"), configuration).unwrap();
         let mut roles = Self {
-            binary: tests::fresh_binary(),
             folder: folder.to_owned(),
             http: Http::new(),
             ingress: lines.run(Balancer::before(copies("ingress"))).await,
             publisher: lines.run(Balancer::before(copies("publisher"))).await,
+            api: lines.run(Balancer::before(copies("api"))).await,
             _lines: lines,
+            spare,
             places,
             proxies,
             processes: BTreeMap::new(),
@@ -123,8 +146,7 @@ impl Roles {
         };
         // Returns two seconds after it declared the queues: a quorum queue that is killed
         // earlier may be forgotten, whatever was confirmed.
-        let migrated = roles.command("migrate", "migrate").status().await.unwrap();
-        assert!(migrated.success(), "{}", roles.tail("migrate"));
+        roles.migrate(Version::Released).await;
         roles.start_missing();
         for number in 0..ROLES.len() {
             roles.is_ready(number).await;
@@ -132,10 +154,16 @@ impl Roles {
         roles
     }
 
+    /// Brings schema and topology to what this version needs.
+    pub(crate) async fn migrate(&self, version: Version) {
+        let mut command = self.command("migrate", "migrate", version);
+        let migrated = command.status().await.unwrap();
+        assert!(migrated.success(), "{}", self.tail("migrate"));
+    }
+
     /// What a rehearsal plays against.
     pub(crate) fn target(&self) -> Target {
         let secret = |text: &str| Secret::inline(text).unwrap();
-        let api = self.places[ROLES.len() - 1].serves;
         Target {
             webhook: Webhook {
                 url: format!("http://{}/webhooks/xsolla/{PROJECT}", self.ingress.at),
@@ -148,7 +176,7 @@ impl Roles {
                 issuer: ISSUER.to_owned(),
             }),
             server: Some(GameServer {
-                url: format!("http://{api}"),
+                url: format!("http://{}", self.api.at),
                 key: secret(API_KEY),
             }),
         }
@@ -175,21 +203,49 @@ impl Roles {
 
     /// One after the other is asked to end, and runs again before the next one is.
     pub(crate) async fn roll(&mut self) {
-        for (number, (name, _)) in ROLES.into_iter().enumerate() {
-            let mut process = self.processes.remove(&number).unwrap();
-            ask_to_end(process.id().unwrap());
-            match timeout(PATIENCE, process.wait()).await.map(Result::unwrap) {
-                Ok(status) if status.success() => {}
-                Ok(status) => self.ended(name, "ended, asked to, with", status),
-                Err(_) => {
-                    let tail = self.tail(name);
-                    let fault = format!("{name} had not ended {PATIENCE:?} after SIGTERM\n{tail}");
-                    self.faults.push(fault);
-                    process.kill().await.unwrap();
-                }
-            }
+        for number in 0..ROLES.len() {
+            let process = self.processes.remove(&number).unwrap();
+            self.end(number, process).await;
             self.run(number);
             self.is_ready(number).await;
+        }
+    }
+
+    /// Another process of this version takes the place of one, as with `maxSurge: 1` and
+    /// `maxUnavailable: 0`: it is ready and has its share of new connections before the old
+    /// one gets no more of them and is asked to end.
+    pub(crate) async fn replace(&mut self, number: usize, version: Version) {
+        let (_, role) = ROLES[number];
+        let old = self.processes.remove(&number).unwrap();
+        std::mem::swap(&mut self.spare, &mut self.places[number]);
+        self.run_version(number, version);
+        self.is_ready(number).await;
+        let balancer = match role {
+            "ingress" => Some(&self.ingress),
+            "publisher" => Some(&self.publisher),
+            "api" => Some(&self.api),
+            _ => None,
+        };
+        if let Some(balancer) = balancer {
+            balancer.add(self.places[number].serves);
+            balancer.remove(self.spare.serves);
+        }
+        self.end(number, old).await;
+    }
+
+    /// Asks a process to end, and notes where it does not do so in order.
+    async fn end(&mut self, number: usize, mut process: Child) {
+        let (name, _) = ROLES[number];
+        ask_to_end(process.id().unwrap());
+        match timeout(PATIENCE, process.wait()).await.map(Result::unwrap) {
+            Ok(status) if status.success() => {}
+            Ok(status) => self.ended(name, "ended, asked to, with", status),
+            Err(_) => {
+                let tail = self.tail(name);
+                let fault = format!("{name} had not ended {PATIENCE:?} after SIGTERM\n{tail}");
+                self.faults.push(fault);
+                process.kill().await.unwrap();
+            }
         }
     }
 
@@ -212,9 +268,13 @@ impl Roles {
     }
 
     fn run(&mut self, number: usize) {
+        self.run_version(number, Version::Released);
+    }
+
+    fn run_version(&mut self, number: usize, version: Version) {
         let (name, role) = ROLES[number];
         let place = self.places[number];
-        let mut command = self.command(name, role);
+        let mut command = self.command(name, role, version);
         command.env("GRANTLINE__ADMIN__LISTEN", place.admin.to_string());
         if role != "worker" {
             let key = format!("GRANTLINE__{}__LISTEN", role.to_uppercase());
@@ -244,19 +304,24 @@ impl Roles {
         (answer.status == StatusCode::OK).then_some(said)
     }
 
+    /// All that a role has logged so far, whichever process it was.
+    pub(crate) fn logged(&self, number: usize) -> String {
+        let (name, _) = ROLES[number];
+        fs::read_to_string(self.log(name)).unwrap()
+    }
+
     /// The text of every log and of the metrics, by the name of its process.
     pub(crate) async fn told(&self) -> Vec<(String, String)> {
         let mut told = Vec::new();
         for (number, (name, _)) in ROLES.into_iter().enumerate() {
-            let log = fs::read_to_string(self.log(name)).unwrap();
-            told.push((format!("the log of {name}"), log));
+            told.push((format!("the log of {name}"), self.logged(number)));
             let metrics = self.admin(number, "metrics").await.unwrap_or_default();
             told.push((format!("the metrics of {name}"), metrics));
         }
         told
     }
 
-    fn command(&self, name: &str, subcommand: &str) -> Command {
+    fn command(&self, name: &str, subcommand: &str, version: Version) -> Command {
         let log = || -> File {
             let log = self.log(name);
             OpenOptions::new()
@@ -269,7 +334,7 @@ impl Roles {
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL", "--"])
-            .arg(&self.binary)
+            .arg(version.binary())
             .arg(subcommand)
             .arg("--config")
             .arg(self.folder.join("grantline.toml"))

@@ -1,0 +1,215 @@
+//! Roles are rolled to the next version and back while a sale goes on, by the signals and in
+//! the order of a Deployment: schema first, then whoever reads tasks, and whoever writes them
+//! last; back the other way round. Nothing is excused: no fault is in the journal.
+//!
+//! `make test` rolls the workers, `make chaos` every role (`GRANTLINE_ROLL=all`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rehearsal::journal::{Answer, Journal, Seen};
+use rehearsal::report::Report;
+use rehearsal::{Live, Plan, Rate, Run, Setting, Shares};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::roles::{PORTS, PROJECT, ROLES, Roles, Version, free_ports};
+use crate::servers::{Server, Servers};
+use crate::{ANSWER, Folder, ONE_AT_A_TIME, OPEN, PLAYERS, WARM_UP, judge, prepared, say};
+
+const ORDERS_PER_SECOND: f64 = 8.0;
+/// A player waits some seconds for each step, so that there are clients to lose.
+const TIME_SCALE: u32 = 3;
+const SHARES: [&str; 8] = [
+    "combined=50%",
+    "bundle=10%",
+    "odd=10%",
+    "repeat=8%",
+    "simultaneous=8%",
+    "registered=50%",
+    "socket=60%",
+    "polling=20%",
+];
+/// What the publisher's `drain_spread` is unless it is configured: the last client is sent
+/// away so long after the signal, and each one is back as soon.
+const DRAIN: Duration = Duration::from_secs(5);
+/// For a machine that others use as well.
+const SLACK: u32 = 3;
+/// A worker that does not know a task's format leaves it for a minute.
+const LEFT: Duration = Duration::from_mins(3);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roll_out_and_back_loses_nothing_and_refuses_nobody() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let seed = 1;
+    let folder = Folder::new("rolling", seed);
+    let servers = Servers::start(&folder.0, &Server::ALL).await;
+    let broker = servers.at(Server::Broker);
+    let mut roles = Roles::start(&folder.0, &servers, broker, &free_ports(seed, PORTS)).await;
+    let live = Live::new(seed);
+    let closed = CancellationToken::new();
+    let rehearsal = prepared(&plan(seed), &roles).await.closing(closed.clone());
+    let playing = {
+        let live = live.clone();
+        tokio::spawn(async move { rehearsal.play(&live, CancellationToken::new()).await })
+    };
+    sleep(WARM_UP).await;
+    let rolled = if is_whole() {
+        roll_all(&mut roles, &servers).await
+    } else {
+        roll_workers(&mut roles).await
+    };
+    closed.cancel();
+    let journal = playing.await.unwrap();
+
+    let (findings, verdict) = judge(&journal, &roles).await;
+    let report = Report::new(&journal, &findings, &verdict);
+    say(&format!("\n{}", report.table()));
+    assert!(verdict.is_clean(), "the roll-out breaks promises");
+    assert_eq!(roles.faults, [""; 0], "a process did not end in order");
+    assert_eq!(
+        refused(&journal),
+        BTreeMap::new(),
+        "answers but 2xx and 503"
+    );
+    let away = away(&journal);
+    if rolled.contains(&"publisher") {
+        assert!(!away.is_empty(), "no client was sent away");
+    }
+    let longest = away.iter().max().copied().unwrap_or_default();
+    say(&format!(
+        "{} clients were sent away, the longest for {longest:?}",
+        away.len()
+    ));
+    assert!(
+        longest <= DRAIN * SLACK,
+        "a client was away for {longest:?}"
+    );
+}
+
+/// The released version works on the next one's schema, and the next version on its tasks.
+async fn roll_workers(roles: &mut Roles) -> Vec<&'static str> {
+    roles.migrate(Version::Ahead).await;
+    roll(roles, &["worker"], Version::Ahead).await;
+    roll(roles, &["worker"], Version::Released).await;
+    // Whoever has to go back may run the hook of the version it goes back to.
+    roles.migrate(Version::Released).await;
+    for number in numbers("worker") {
+        let log = roles.logged(number);
+        assert!(log.contains("this version knows only"), "{log}");
+    }
+    vec!["worker"]
+}
+
+async fn roll_all(roles: &mut Roles, servers: &Servers) -> Vec<&'static str> {
+    let readers_first = ["worker", "publisher", "api", "ingress"];
+    roles.migrate(Version::Ahead).await;
+    roll(roles, &readers_first, Version::Ahead).await;
+    // Against the order: a worker that does not know the format leaves the tasks to those
+    // that do, and none is lost.
+    let stray = numbers("worker").next().unwrap();
+    roles.replace(stray, Version::Released).await;
+    let deadline = Instant::now() + LEFT;
+    while !roles
+        .logged(stray)
+        .contains("is of a format that this version does not know")
+    {
+        assert!(
+            Instant::now() < deadline,
+            "the next version writes no other format"
+        );
+        sleep(Duration::from_millis(100)).await;
+    }
+    roles.replace(stray, Version::Ahead).await;
+
+    let writers_first = ["ingress", "api"];
+    roll(roles, &writers_first, Version::Released).await;
+    emptied(servers).await;
+    roll(roles, &["publisher", "worker"], Version::Released).await;
+    roles.migrate(Version::Released).await;
+    readers_first.to_vec()
+}
+
+fn numbers(role: &'static str) -> impl Iterator<Item = usize> {
+    let all = ROLES.iter().enumerate();
+    all.filter(move |(_, (_, of))| *of == role)
+        .map(|(number, _)| number)
+}
+
+async fn roll(roles: &mut Roles, order: &[&'static str], to: Version) {
+    for role in order {
+        for number in numbers(role) {
+            let began = Instant::now();
+            roles.replace(number, to).await;
+            let (name, _) = ROLES[number];
+            say(&format!("{name} is {to:?} after {:?}", began.elapsed()));
+        }
+    }
+}
+
+/// Waits until no task of the next version's format can be left.
+async fn emptied(servers: &Servers) {
+    let deadline = Instant::now() + LEFT;
+    loop {
+        let mut queues = servers.queues().await;
+        queues.retain(|_, messages| *messages > 0);
+        if queues.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "never empty: {queues:?}");
+        sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn plan(seed: u64) -> Plan {
+    let rate = Rate {
+        orders_per_second: ORDERS_PER_SECOND,
+        duration: OPEN,
+        ramp: Duration::from_secs(1),
+        spikes: Vec::new(),
+    };
+    let mut plan = Plan::new(PROJECT, seed, Run::new(0), rate).unwrap();
+    let settings = SHARES.map(|share| share.parse::<Setting>().unwrap());
+    plan.shares = Shares::none().with(&settings).unwrap();
+    plan.players = PLAYERS;
+    plan.time_scale = TIME_SCALE;
+    plan.poll_interval = Duration::from_secs(1);
+    plan.answer_limit = ANSWER;
+    plan
+}
+
+/// Answers that nobody should get, and how many did: nothing is sent that could be refused.
+fn refused(journal: &Journal) -> BTreeMap<Answer, usize> {
+    let mut refused = BTreeMap::new();
+    for post in &journal.posts {
+        if !post.is_acknowledged() && post.answer != Answer::Code(503) {
+            *refused.entry(post.answer).or_default() += 1;
+        }
+    }
+    refused
+}
+
+/// How long each client was without a connection that it had not given up itself.
+fn away(journal: &Journal) -> Vec<Duration> {
+    let mut gone = BTreeMap::new();
+    let mut away = Vec::new();
+    for sight in &journal.sights {
+        match &sight.seen {
+            Seen::Closed { .. } => {
+                gone.insert(sight.client, sight.at);
+            }
+            Seen::Subscribed { .. } => {
+                if let Some(since) = gone.remove(&sight.client) {
+                    away.push(sight.at.saturating_sub(since));
+                }
+            }
+            Seen::Pushed(_) | Seen::History { .. } | Seen::Polled { .. } => {}
+        }
+    }
+    away
+}
+
+#[expect(clippy::disallowed_methods, reason = "how `make chaos` asks for all")]
+fn is_whole() -> bool {
+    std::env::var("GRANTLINE_ROLL").is_ok_and(|roles| roles == "all")
+}
