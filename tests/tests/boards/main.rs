@@ -110,9 +110,10 @@ async fn play_the_sale(line: &mut Line, prometheus: &Prometheus) {
     see(&format!("count(up == 1) == {}", line.targets().len())).await;
     // Before anybody buys: however slow this machine is, grants have to wait.
     line.kill_the_worker().await;
+    // And before there are many good signatures beside these.
+    line.forge_signatures(60).await;
     let sale = line.begin_sale();
     line.sell_what_nobody_can_grant().await;
-    line.forge_signatures(60).await;
     see(&format!(
         "max(grantline_worker_queue_oldest_seconds{of_grants}) > 1"
     ))
