@@ -108,10 +108,12 @@ async fn play_the_sale(line: &mut Line, prometheus: &Prometheus) {
     let of_grants = "{queue=\"grantline.grant.v1\"}";
     let see = async |query: &str| prometheus.until(query, PATIENCE, |_| true).await;
     see(&format!("count(up == 1) == {}", line.targets().len())).await;
+    // Before anybody buys: however slow this machine is, grants have to wait.
+    line.kill_the_worker().await;
+    // And before there are many good signatures beside these.
+    line.forge_signatures(60).await;
     let sale = line.begin_sale();
     line.sell_what_nobody_can_grant().await;
-    line.forge_signatures(60).await;
-    line.kill_the_worker().await;
     see(&format!(
         "max(grantline_worker_queue_oldest_seconds{of_grants}) > 1"
     ))
