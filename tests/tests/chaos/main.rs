@@ -124,9 +124,10 @@ async fn play(seed: u64, time: Duration) {
     let ledger = PgPool::connect_lazy(servers.url("DATABASE_URL")).unwrap();
 
     let plan = plan(seed);
-    let live = Live::new(seed);
     let closed = CancellationToken::new();
     let rehearsal = prepared(&plan, &roles).await;
+    // Its clock runs from here: shoppers who should have come by now come at once.
+    let live = Live::new(seed);
     let rehearsal = rehearsal.closing(closed.clone());
     let playing = {
         let live = live.clone();
