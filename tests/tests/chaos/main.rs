@@ -44,8 +44,8 @@ use servers::{Server, Servers};
 /// Two clusters at once would be too many for two processors.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// What `make test` plays.
-const SEED: u64 = 1;
+/// What `make test` plays: see `the_short_run_hits_where_it_hurts_most`.
+const SEED: u64 = 5_788;
 const SECONDS: u64 = 15;
 
 /// Of so many seeds one has a broker of three nodes, of which the leading one is killed.
@@ -130,9 +130,10 @@ async fn play(seed: u64, time: Duration) {
     let ledger = PgPool::connect_lazy(servers.url("DATABASE_URL")).unwrap();
 
     let plan = plan(seed);
-    let live = Live::new(seed);
     let closed = CancellationToken::new();
     let rehearsal = prepared(&plan, &roles).await;
+    // Its clock runs from here: shoppers who should have come by now come at once.
+    let live = Live::new(seed);
     let rehearsal = rehearsal.closing(closed.clone());
     let playing = {
         let live = live.clone();

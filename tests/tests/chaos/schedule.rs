@@ -301,6 +301,27 @@ mod tests {
         }
     }
 
+    /// A worker that dies while PostgreSQL is away holds what it could not book: an early
+    /// acknowledgement would lose it.
+    #[test]
+    fn the_short_run_hits_where_it_hurts_most() {
+        let rounds = schedule(crate::SEED, Duration::from_secs(crate::SECONDS));
+        let faults: Vec<Vec<Fault>> = rounds
+            .iter()
+            .map(|round| round.strikes.iter().map(|it| it.fault.stripped()).collect())
+            .collect();
+        let kill = |victim| Fault::Kill(victim, Duration::ZERO);
+        let server = |server| kill(Victim::Server(server));
+        let (worker, broker) = (kill(Victim::Role(2)), server(Server::Broker));
+        let expected = [
+            vec![server(Server::Postgres), worker],
+            vec![Fault::Flush],
+            vec![broker],
+        ];
+        assert_eq!(faults, expected);
+        assert!(!crate::SEED.is_multiple_of(crate::CLUSTERED));
+    }
+
     #[test]
     fn more_time_only_adds_rounds() {
         let (short, long) = (schedule(5, MINUTE), schedule(5, MINUTE * 3));
