@@ -101,6 +101,16 @@ on_both_stacks! {
         assert_eq!(depth("grantline.revoke.v1"), (0, 0));
         assert_eq!(depth("grantline.parked.v1"), (1, 0));
         assert_eq!(depth("grantline.retry.1h.v1"), (1, 0));
+        let held = broker.held();
+        let held = |name: &str| held.iter().find(|(queue, _)| *queue == name).unwrap().1;
+        assert_eq!((held("grantline.grant.v1"), held("grantline.revoke.v1")), (2, 0));
+        let mut depths = depths.iter();
+        let grant = depths.find(|depth| depth.queue == "grantline.grant.v1").unwrap();
+        // RabbitMQ does not tell.
+        let told = matches!(stack, Stack::Embedded(_)).then(|| task(Kind::OrderPaid, 5).received_at);
+        assert_eq!(grant.oldest, told);
+        consumer.close().await;
+        assert!(broker.held().iter().all(|(_, held)| *held == 0));
         broker.close().await;
     }
 }

@@ -48,6 +48,62 @@ impl Process {
 }
 
 #[tokio::test]
+async fn what_the_process_needs_and_who_is_connected_is_told_as_it_is() {
+    let mut process = Process::start().await;
+    let meter = process.telemetry.meter("httpd");
+    httpd::tell_dependencies(&meter, process.readiness.clone());
+    let broker = process
+        .readiness
+        .register("worker.broker", Need::Informational);
+    process.readiness.register("schema", Need::Required);
+    let available = |role: &str, dependency: &str, value: u8| {
+        format!(
+            "grantline_dependency_available{{dependency=\"{dependency}\",role=\"{role}\"}} {value}"
+        )
+    };
+    broker.ok();
+    let text = process.peer.ask(get("/metrics")).await.body;
+    assert!(text.contains(&available("worker", "broker", 1)), "{text}");
+    assert!(text.contains(&available("", "schema", 0)), "{text}");
+    broker.not_ok("gone");
+    let text = process.peer.ask(get("/metrics")).await.body;
+    assert!(text.contains(&available("worker", "broker", 0)), "{text}");
+}
+
+#[tokio::test]
+async fn connections_count_until_they_end() {
+    let lifecycle = Lifecycle::new();
+    let telemetry = Telemetry::quiet();
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let (addr, connections) = (listener.local_addr(), listener.connections());
+    let meter = telemetry.meter("httpd");
+    httpd::tell_connections(&meter, vec![("api", connections.clone())]);
+    let readiness = Readiness::new(&lifecycle);
+    Admin::new(readiness, telemetry.clone()).start(listener, Limits::default(), &lifecycle);
+    let open = async |expected: u64| {
+        let reached = async {
+            while connections.open() != expected {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(reached).await;
+        let line = format!("grantline_httpd_connections{{listener=\"api\"}} {expected}");
+        assert!(telemetry.metrics_text().contains(&line));
+    };
+    open(0).await;
+    let mut one = Peer::connect(addr).await;
+    let mut other = Peer::connect(addr).await;
+    for peer in [&mut one, &mut other] {
+        assert_eq!(peer.ask(get("/live")).await.status, 200);
+    }
+    open(2).await;
+    drop(one);
+    open(1).await;
+    drop(other);
+    open(0).await;
+}
+
+#[tokio::test]
 async fn a_required_check_decides_and_an_informational_one_is_only_shown() {
     let mut process = Process::start().await;
     let ledger = process.readiness.register("ledger", Need::Required);

@@ -85,6 +85,32 @@ async fn every_connection_of_a_player_hears_everything() {
     }
 }
 
+/// What reached the client late is in it; what it missed while it was away is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_time_from_booked_to_pushed_is_measured_of_every_push() {
+    let line = Setup::new().start().await;
+    let measured = |status: &str| {
+        let label = format!("status=\"{status}\"");
+        line.metric("grantline_publisher_booked_to_pushed_seconds_count", &label)
+    };
+    line.book([created(1, "mira")]).await;
+    let (mut client, _) = line.connect("mira").await;
+    // Its hint is lost: it is read with the one that follows.
+    line.book_silently([paid(1, "mira")]).await;
+    line.book([created(2, "mira")]).await;
+    for (offset, order, status) in [(2, 1, "paid"), (3, 1, "done"), (4, 2, "new")] {
+        assert_eq!(client.message().await, push("mira", offset, order, status));
+    }
+    line.book([paid(2, "mira")]).await;
+    for (offset, status) in [(5, "paid"), (6, "done")] {
+        assert_eq!(client.message().await, push("mira", offset, 2, status));
+    }
+    let name = "grantline_publisher_booked_to_pushed_seconds_count";
+    line.wait_for_metric(name, |count| count >= 5.0).await;
+    let counts = ["new", "paid", "done"].map(measured);
+    assert_eq!(counts.map(|count| count.to_string()), ["1", "2", "2"]);
+}
+
 /// The worker that booked died before it could tell.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_lost_hint_is_found_by_the_comparison_of_positions() {
