@@ -182,7 +182,7 @@ async fn what_is_open_is_found_by_index(store: Store) {
     assert!(!plan.contains("Sort") && !plan.contains("B-TREE"), "{plan}");
 }
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 fn head(queue: &str, received_at: OffsetDateTime) -> QueueHead {
     QueueHead {

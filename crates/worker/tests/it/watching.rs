@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::bench::{Bench, config, eventually, task};
 
 /// Until a worker that died is replaced.
-const REPLACED: Duration = Duration::from_secs(60);
+const REPLACED: Duration = Duration::from_mins(1);
 
 const WATCHING: &str = "grantline_worker_watching ";
 const DEPTH: &str = "grantline_worker_queue_depth{queue=\"grantline.retry.1h.v1\"} ";
@@ -73,7 +73,6 @@ fn value(telemetry: &Telemetry, series: &str) -> Option<f64> {
     value.parse().ok()
 }
 
-#[expect(clippy::float_cmp, reason = "whole numbers")]
 fn is(found: Option<f64>, expected: f64) -> bool {
     found == Some(expected)
 }
