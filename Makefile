@@ -18,7 +18,7 @@ coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 
-.PHONY: ahead c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages prometheus
+.PHONY: ahead c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages prometheus image verify-deploy deploy-packages
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,8 +56,6 @@ ahead:
 	@cd "$${CARGO_TARGET_DIR:-target}/debug" && install -D grantline ahead/grantline
 	@cargo build --locked --package grantline --bin grantline
 
-.PHONY: image verify-deploy deploy-packages
-
 image: static ## Build the image of the release, with nothing in it but the program; says where it is
 	@deploy/stack/install.sh buildah
 	@cd "$${CARGO_TARGET_DIR:-target}/release/static" && "$(CURDIR)/deploy/image/build.sh" grantline "$$PWD/image.tar"
@@ -88,14 +86,14 @@ lint: rust c++ ## Check formatting, Rust (clippy, rustdoc) and shell scripts; wa
 	@deploy/stack/install.sh shellcheck
 	shellcheck $(scripts)
 
-test: rust js-packages py-packages prometheus linked-static ## Run every test against real servers, started if no URLs are given
+test: rust js-packages py-packages prometheus linked-static ahead ## Run every test against real servers, started if no URLs are given
 	@cargo build --workspace --bins --locked
 	@deploy/stack/with.sh $(SHELL) $(.SHELLFLAGS) 'cargo test --workspace --locked; $(deploy_tests)'
 
-chaos: rust ## Break servers, roles and lines under a sale, seed after seed, and kill the process on one file; nothing may be lost or doubled (SEEDS=20 SECONDS=60, SEED=…)
+chaos: rust ahead ## Break servers, roles and lines under a sale, seed after seed, and kill the process on one file; nothing may be lost or doubled (SEEDS=20 SECONDS=60, SEED=…)
 	@cargo build --workspace --bins --locked
 	@GRANTLINE_CHAOS_SEEDS=$(or $(SEEDS),20) GRANTLINE_CHAOS_SECONDS=$(or $(SECONDS),60) \
-		$(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) GRANTLINE_CHAOS_FILE_KILLS=50 \
+		$(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) GRANTLINE_CHAOS_FILE_KILLS=50 GRANTLINE_ROLL=all \
 		cargo test --package tests --test one_file --test chaos --locked
 
 bench: rust ## Measure each step beside the least it could cost; the machine should be idle

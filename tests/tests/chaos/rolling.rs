@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rehearsal::journal::{Answer, Journal, Seen};
+use rehearsal::journal::{Answer, Journal, Post, Says, Seen};
 use rehearsal::report::Report;
 use rehearsal::{Live, Plan, Rate, Run, Setting, Shares};
 use tokio::time::{Instant, sleep};
@@ -15,11 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::roles::{PORTS, PROJECT, ROLES, Roles, Version, free_ports};
 use crate::servers::{Server, Servers};
-use crate::{ANSWER, Folder, ONE_AT_A_TIME, OPEN, PLAYERS, WARM_UP, judge, prepared, say};
+use crate::{ANSWER, Folder, ONE_AT_A_TIME, OPEN, PLAYERS, judge, prepared, say};
 
 const ORDERS_PER_SECOND: f64 = 8.0;
-/// A player waits some seconds for each step, so that there are clients to lose.
-const TIME_SCALE: u32 = 3;
+/// A purchase takes some seconds, so that there are clients to lose.
+const TIME_SCALE: u32 = 10;
+/// So many `order_paid` are taken before a process is replaced.
+const ORDERS_BETWEEN: usize = 8;
 const SHARES: [&str; 8] = [
     "combined=50%",
     "bundle=10%",
@@ -37,6 +39,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 const SLACK: u32 = 3;
 /// A worker that does not know a task's format leaves it for a minute.
 const LEFT: Duration = Duration::from_mins(3);
+/// Longer than the broker's management takes to count a message that has moved.
+const COUNTED: Duration = Duration::from_secs(8);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roll_out_and_back_loses_nothing_and_refuses_nobody() {
@@ -53,11 +58,14 @@ async fn a_roll_out_and_back_loses_nothing_and_refuses_nobody() {
         let live = live.clone();
         tokio::spawn(async move { rehearsal.play(&live, CancellationToken::new()).await })
     };
-    sleep(WARM_UP).await;
+    let mut stage = Stage {
+        roles: &mut roles,
+        live: &live,
+    };
     let rolled = if is_whole() {
-        roll_all(&mut roles, &servers).await
+        stage.roll_all(&servers).await
     } else {
-        roll_workers(&mut roles).await
+        stage.roll_workers().await
     };
     closed.cancel();
     let journal = playing.await.unwrap();
@@ -87,47 +95,79 @@ async fn a_roll_out_and_back_loses_nothing_and_refuses_nobody() {
     );
 }
 
-/// The released version works on the next one's schema, and the next version on its tasks.
-async fn roll_workers(roles: &mut Roles) -> Vec<&'static str> {
-    roles.migrate(Version::Ahead).await;
-    roll(roles, &["worker"], Version::Ahead).await;
-    roll(roles, &["worker"], Version::Released).await;
-    // Whoever has to go back may run the hook of the version it goes back to.
-    roles.migrate(Version::Released).await;
-    for number in numbers("worker") {
-        let log = roles.logged(number);
-        assert!(log.contains("this version knows only"), "{log}");
-    }
-    vec!["worker"]
+/// What is rolled, and the sale that goes on.
+struct Stage<'a> {
+    roles: &'a mut Roles,
+    live: &'a Live,
 }
 
-async fn roll_all(roles: &mut Roles, servers: &Servers) -> Vec<&'static str> {
-    let readers_first = ["worker", "publisher", "api", "ingress"];
-    roles.migrate(Version::Ahead).await;
-    roll(roles, &readers_first, Version::Ahead).await;
-    // Against the order: a worker that does not know the format leaves the tasks to those
-    // that do, and none is lost.
-    let stray = numbers("worker").next().unwrap();
-    roles.replace(stray, Version::Released).await;
-    let deadline = Instant::now() + LEFT;
-    while !roles
-        .logged(stray)
-        .contains("is of a format that this version does not know")
-    {
-        assert!(
-            Instant::now() < deadline,
-            "the next version writes no other format"
-        );
-        sleep(Duration::from_millis(100)).await;
+impl Stage<'_> {
+    /// The released version works on the next one's schema, and the next version on its tasks.
+    async fn roll_workers(&mut self) -> Vec<&'static str> {
+        self.roles.migrate(Version::Ahead).await;
+        self.roll(&["worker"], Version::Ahead).await;
+        self.roll(&["worker"], Version::Released).await;
+        // Whoever has to go back may run the hook of the version it goes back to.
+        self.roles.migrate(Version::Released).await;
+        for number in numbers("worker") {
+            let log = self.roles.logged(number);
+            assert!(log.contains("this version knows only"), "{log}");
+        }
+        vec!["worker"]
     }
-    roles.replace(stray, Version::Ahead).await;
 
-    let writers_first = ["ingress", "api"];
-    roll(roles, &writers_first, Version::Released).await;
-    emptied(servers).await;
-    roll(roles, &["publisher", "worker"], Version::Released).await;
-    roles.migrate(Version::Released).await;
-    readers_first.to_vec()
+    async fn roll_all(&mut self, servers: &Servers) -> Vec<&'static str> {
+        let readers_first = ["worker", "publisher", "api", "ingress"];
+        self.roles.migrate(Version::Ahead).await;
+        self.roll(&readers_first, Version::Ahead).await;
+        self.stray().await;
+        self.roll(&["ingress", "api"], Version::Released).await;
+        emptied(servers).await;
+        self.roll(&["publisher", "worker"], Version::Released).await;
+        self.roles.migrate(Version::Released).await;
+        readers_first.to_vec()
+    }
+
+    /// Against the order: a worker that does not know the format of the tasks leaves them to
+    /// those that do.
+    async fn stray(&mut self) {
+        let stray = numbers("worker").next().unwrap();
+        self.roles.replace(stray, Version::Released).await;
+        let deadline = Instant::now() + LEFT;
+        let left = "is of a format that this version does not know";
+        while !self.roles.logged(stray).contains(left) {
+            let late = "the next version writes no other format";
+            assert!(Instant::now() < deadline, "{late}");
+            sleep(LOOK_EVERY).await;
+        }
+        self.roles.replace(stray, Version::Ahead).await;
+    }
+
+    async fn roll(&mut self, order: &[&'static str], to: Version) {
+        for role in order {
+            for number in numbers(role) {
+                self.sold(ORDERS_BETWEEN).await;
+                let began = Instant::now();
+                self.roles.replace(number, to).await;
+                let (name, _) = ROLES[number];
+                say(&format!("{name} is {to:?} after {:?}", began.elapsed()));
+            }
+        }
+    }
+
+    /// Waits until so many more `order_paid` are taken.
+    async fn sold(&self, more: usize) {
+        let paid = || self.live.look(paid);
+        let enough = paid() + more;
+        let deadline = Instant::now() + LEFT;
+        while paid() < enough {
+            assert!(
+                Instant::now() < deadline,
+                "nobody's payment is taken any more"
+            );
+            sleep(LOOK_EVERY).await;
+        }
+    }
 }
 
 fn numbers(role: &'static str) -> impl Iterator<Item = usize> {
@@ -136,28 +176,30 @@ fn numbers(role: &'static str) -> impl Iterator<Item = usize> {
         .map(|(number, _)| number)
 }
 
-async fn roll(roles: &mut Roles, order: &[&'static str], to: Version) {
-    for role in order {
-        for number in numbers(role) {
-            let began = Instant::now();
-            roles.replace(number, to).await;
-            let (name, _) = ROLES[number];
-            say(&format!("{name} is {to:?} after {:?}", began.elapsed()));
-        }
-    }
+fn paid(journal: &Journal) -> usize {
+    let is_paid = |post: &&Post| {
+        let notice = &journal.shoppers[post.shopper as usize].notices[usize::from(post.notice)];
+        post.is_acknowledged() && matches!(notice.says, Says::OrderPaid { .. })
+    };
+    journal.posts.iter().filter(is_paid).count()
 }
 
-/// Waits until no task of the next version's format can be left.
+/// Waits until no task of the next version's format can be left: the queues are empty for
+/// longer than the broker takes to count.
 async fn emptied(servers: &Servers) {
     let deadline = Instant::now() + LEFT;
+    let mut empty_since = None;
     loop {
         let mut queues = servers.queues().await;
         queues.retain(|_, messages| *messages > 0);
-        if queues.is_empty() {
+        let now = Instant::now();
+        if !queues.is_empty() {
+            empty_since = None;
+        } else if now - *empty_since.get_or_insert(now) > COUNTED {
             return;
         }
-        assert!(Instant::now() < deadline, "never empty: {queues:?}");
-        sleep(Duration::from_millis(500)).await;
+        assert!(now < deadline, "never empty: {queues:?}");
+        sleep(LOOK_EVERY).await;
     }
 }
 
