@@ -1,7 +1,8 @@
 -- Orders that were paid and have nothing to show for it: a handful in good times, and what
--- one look has to find on a bad night. Built while writers wait, some seconds for each ten
--- million orders; workers try again meanwhile.
-CREATE INDEX orders_paid_not_granted ON orders (first_at)
+-- one look has to find on a bad night. Writers wait while it is built, some seconds for each
+-- ten million orders: whoever has many builds it ahead with CREATE INDEX CONCURRENTLY, which
+-- cannot be done here, for it would wait for a second `grantline migrate` that waits for this.
+CREATE INDEX IF NOT EXISTS orders_paid_not_granted ON orders (first_at)
     WHERE status = 'paid' AND NOT sandbox AND NOT refunded;
 
 -- Which worker looks at queues and ledger for all of them, and until when it does without

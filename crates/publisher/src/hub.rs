@@ -118,10 +118,7 @@ impl Hub {
                 at,
             });
             for member in &audience.members {
-                member.put_row(&epoch, &row, push.as_ref());
-                if let Some(booked) = booked {
-                    member.note(row.offset, booked);
-                }
+                member.put_row(&epoch, &row, push.as_ref(), booked);
             }
         }
         concerned

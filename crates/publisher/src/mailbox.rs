@@ -37,7 +37,13 @@ pub struct News {
 }
 
 impl Mailbox {
-    pub(crate) fn put_row(&self, epoch: &Arc<str>, row: &Publication, push: Option<&Push>) {
+    pub(crate) fn put_row(
+        &self,
+        epoch: &Arc<str>,
+        row: &Publication,
+        push: Option<&Push>,
+        booked: Option<Booked>,
+    ) {
         let mut news = self.lock();
         if news.top.is_some() || news.rows.len() == ROWS_MAX {
             news.rows.clear();
@@ -48,17 +54,11 @@ impl Mailbox {
             news.rows.push((Arc::clone(epoch), row.clone()));
             let push = push.map(|push| (row.offset, push.clone()));
             news.pushes.extend(push);
+            news.booked
+                .extend(booked.map(|booked| (row.offset, booked)));
         }
         drop(news);
         self.arrived.notify_one();
-    }
-
-    /// Notes when a row that was put in was booked.
-    pub(crate) fn note(&self, offset: u64, booked: Booked) {
-        let mut news = self.lock();
-        if news.booked.len() < ROWS_MAX {
-            news.booked.push((offset, booked));
-        }
     }
 
     pub(crate) fn put_top(&self, epoch: &Arc<str>, top: u64) {
@@ -115,7 +115,7 @@ mod tests {
     fn rows_beyond_the_bound_become_the_newest_offset() {
         let (mailbox, epoch) = (Mailbox::default(), Arc::from("e1"));
         for offset in 1..=10_000 {
-            mailbox.put_row(&epoch, &row(offset), None);
+            mailbox.put_row(&epoch, &row(offset), None, None);
         }
         let news = mailbox.take();
         assert!(news.rows.is_empty());
@@ -127,9 +127,9 @@ mod tests {
     fn a_row_after_a_top_is_part_of_it() {
         let (mailbox, epoch) = (Mailbox::default(), Arc::from("e1"));
         mailbox.put_top(&epoch, 3);
-        mailbox.put_row(&epoch, &row(2), None);
+        mailbox.put_row(&epoch, &row(2), None, None);
         assert_eq!(mailbox.take().top, Some((Arc::clone(&epoch), 3)));
-        mailbox.put_row(&epoch, &row(4), None);
+        mailbox.put_row(&epoch, &row(4), None, None);
         assert_eq!(mailbox.take().rows.len(), 1);
     }
 }

@@ -105,16 +105,28 @@ impl Config {
         let named = detected
             .get(&Key::from_static_str("service.name"))
             .is_some_and(|name| !name.as_str().starts_with("unknown_service"));
-        let builder = Resource::builder().with_attributes([
+        let mut builder = Resource::builder().with_attributes([
             KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
             KeyValue::new("grantline.role", role.to_owned()),
         ]);
+        if detected.get(&INSTANCE).is_none() {
+            builder = builder.with_attribute(KeyValue::new(INSTANCE, instance()));
+        }
         match &self.service_name {
             Some(name) => builder.with_service_name(name.clone()).build(),
             None if named => builder.build(),
             None => builder.with_service_name(SERVICE).build(),
         }
     }
+}
+
+/// What tells this process from every other that pushes to the same collector.
+const INSTANCE: Key = Key::from_static_str("service.instance.id");
+
+/// A pod's host name is its own, and processes of one host have numbers.
+fn instance() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}-{}", host.trim(), std::process::id())
 }
 
 fn is_http(endpoint: &str) -> bool {

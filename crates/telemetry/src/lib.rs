@@ -10,6 +10,7 @@
 //! built from a [`Telemetry`] that is handed around, so a test may hold several.
 
 mod chain;
+mod client;
 mod config;
 mod context;
 mod lines;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::connect::HttpConnector;
 use opentelemetry_http::HttpClient;
-use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_otlp::{
     LogExporter, MetricExporter, SpanExporter, WithExportConfig, WithHttpConfig,
 };
@@ -23,6 +23,7 @@ use opentelemetry_sdk::trace::{BatchSpanProcessor, SpanData, SpanProcessor as _}
 use tokio::runtime::{Handle, Runtime};
 use tokio_util::context::TokioContext;
 
+use crate::client::Http1;
 use crate::variables::{Signal, Variables};
 use crate::{Config, Error};
 
@@ -129,9 +130,9 @@ impl Target {
                 .https_only()
                 .enable_http1()
                 .build();
-            Arc::new(HyperClient::new(connector, timeout, None))
+            Arc::new(Http1::new(connector, timeout))
         } else if endpoint.starts_with("http://") {
-            Arc::new(HyperClient::with_default_connector(timeout, None))
+            Arc::new(Http1::new(HttpConnector::new(), timeout))
         } else {
             return Err(Error::Endpoint { endpoint });
         };

@@ -89,17 +89,19 @@ impl Metrics {
 
     /// Lets the series whose first increase somebody waits for begin at 0.
     fn begin(&self) {
-        for reason in ParkReason::ALL {
-            let (outcome, reason) = Outcome::Parked(reason).as_words();
-            let kind = known(&Kind::OrderPaid);
-            self.notices.add(0, &labels(kind, outcome, reason));
-        }
-        for kind in [
+        let kinds = [
             Kind::OrderPaid,
             Kind::Payment,
             Kind::OrderCanceled,
             Kind::Refund,
-        ] {
+        ];
+        for reason in ParkReason::ALL {
+            let (outcome, reason) = Outcome::Parked(reason).as_words();
+            for kind in kinds.iter().chain([&Kind::Unreadable]) {
+                self.notices.add(0, &labels(known(kind), outcome, reason));
+            }
+        }
+        for kind in kinds {
             for conflict in Conflict::ALL {
                 let labels = [
                     KeyValue::new("type", known(&kind)),

@@ -5,7 +5,7 @@
 //! trace is whole by itself, where links to spans of a batch would lead out of it, to a trace
 //! of which a sampler decides apart. It costs nothing for notices whose trace is not sampled.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use broker::{Broker, Delivery, Tag, Tier, consume_span, place_of};
 use claim::Claimed;
@@ -13,6 +13,7 @@ use ledger::{Entry, Ledger, Outcome, Verdict};
 use order::{OrderId, ProjectId};
 use task::{Hints, Lane};
 use telemetry::{Place, Span, SpanKind, Told, now};
+use tokio::time::timeout;
 
 use crate::batch::Held;
 
@@ -288,6 +289,9 @@ pub(crate) const UNAVAILABLE: &str = "ledger_unavailable";
 /// The same where the ledger does not accept a notice.
 pub(crate) const REJECTED: &str = "ledger_rejected";
 
+/// How long the next batch may wait for links of the one before.
+const LINK_LIMIT: Duration = Duration::from_millis(200);
+
 /// The name of a span in which a batch is booked.
 const BOOK_SPAN: &str = "book notices";
 
@@ -317,8 +321,8 @@ fn parked(outcome: Option<(&'static str, Option<&'static str>)>) -> Option<&'sta
     }
 }
 
-/// Where the orders of these began. Nothing is lost with a link, so a ledger that does not
-/// answer is asked no second time.
+/// Where the orders of these began. Nothing is lost with a link, so a ledger that is away is
+/// not asked, and none is waited for.
 async fn first_bookings(ledger: &Ledger, endings: &[&Ending]) -> Vec<Option<Place>> {
     let order = |ending: &&Ending| {
         let task = ending.delivery.task.as_ref().ok()?;
@@ -326,10 +330,12 @@ async fn first_bookings(ledger: &Ledger, endings: &[&Ending]) -> Vec<Option<Plac
     };
     let all: Vec<Option<(ProjectId, OrderId)>> = endings.iter().map(order).collect();
     let orders: Vec<_> = all.iter().flatten().copied().collect();
-    let found = if orders.is_empty() {
+    let is_away = endings.iter().any(|it| it.fault == Some(UNAVAILABLE));
+    let found = if orders.is_empty() || is_away {
         Vec::new()
     } else {
-        ledger.first_traces(&orders).await.unwrap_or_default()
+        let asked = timeout(LINK_LIMIT, ledger.first_traces(&orders)).await;
+        asked.ok().and_then(Result::ok).unwrap_or_default()
     };
     let mut found = found.into_iter();
     let mut place = |order: &Option<_>| {

@@ -96,11 +96,12 @@ impl Watch {
         let mut ticks = tokio::time::interval(PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while self.drain.run_until_cancelled(ticks.tick()).await.is_some() {
-            let look = self.look(&holder, &mut sightings);
+            // One that lasts longer might tell of it when another worker has the watch.
+            let look = timeout(PERIOD, self.look(&holder, &mut sightings));
             let Some(told) = self.drain.run_until_cancelled(look).await else {
                 break;
             };
-            self.told.send_replace(told);
+            self.told.send_replace(told.unwrap_or_default());
         }
         self.told.send_replace(Told::default());
         // Where it does not succeed the lease runs out.

@@ -80,7 +80,8 @@ async fn a_roll_out_and_back_loses_nothing_and_refuses_nobody() {
         BTreeMap::new(),
         "answers but 2xx and 503"
     );
-    let away = away(&journal);
+    let (away, stranded) = away(&journal);
+    assert_eq!(stranded, [0; 0], "clients that never came back");
     if rolled.contains(&"publisher") {
         assert!(!away.is_empty(), "no client was sent away");
     }
@@ -231,14 +232,16 @@ fn refused(journal: &Journal) -> BTreeMap<Answer, usize> {
     refused
 }
 
-/// How long each client was without a connection that it had not given up itself.
-fn away(journal: &Journal) -> Vec<Duration> {
+/// How long each client was without a connection that it had not given up itself, and those
+/// that never had one again.
+fn away(journal: &Journal) -> (Vec<Duration>, Vec<u32>) {
     let mut gone = BTreeMap::new();
     let mut away = Vec::new();
     for sight in &journal.sights {
         match &sight.seen {
+            // A connection that could not be made is told as a close, too.
             Seen::Closed { .. } => {
-                gone.insert(sight.client, sight.at);
+                gone.entry(sight.client).or_insert(sight.at);
             }
             Seen::Subscribed { .. } => {
                 if let Some(since) = gone.remove(&sight.client) {
@@ -248,7 +251,7 @@ fn away(journal: &Journal) -> Vec<Duration> {
             Seen::Pushed(_) | Seen::History { .. } | Seen::Polled { .. } => {}
         }
     }
-    away
+    (away, gone.into_keys().collect())
 }
 
 #[expect(clippy::disallowed_methods, reason = "how `make chaos` asks for all")]

@@ -36,6 +36,8 @@ const BOOKS: [(&str, &str); 12] = [
     ("conflicts", APPENDS),
     ("parked", WRITES),
 ];
+/// Workers look at queues and ledger for all the others.
+const WATCHES: [(&str, &str); 2] = [("queue_heads", WRITES), ("queue_watch", "SELECT, UPDATE")];
 const PUBLISHER: [(&str, &str); 4] = [
     ("identity", READS),
     ("orders", READS),
@@ -157,7 +159,7 @@ async fn standbys(connection: &mut PgConnection) -> Result<Standbys, sqlx::Error
 fn needed(roles: &BTreeSet<Role>) -> BTreeSet<(&'static str, &'static str)> {
     let tables = roles.iter().flat_map(|role| match role {
         Role::Ingress => INGRESS.to_vec(),
-        Role::Worker => BOOKS.to_vec(),
+        Role::Worker => [&BOOKS[..], &WATCHES].concat(),
         Role::Publisher => PUBLISHER.to_vec(),
         // It books what a game server says of an order.
         Role::Api => [&BOOKS[..], &API].concat(),
