@@ -190,6 +190,11 @@ impl Roles {
     /// `kill -9`, after the process stood still for a while.
     pub(crate) async fn kill(&mut self, number: usize, stall: Duration) {
         let mut process = self.processes.remove(&number).unwrap();
+        if let Some(status) = process.try_wait().unwrap() {
+            let (name, _) = ROLES[number];
+            self.ended(name, "ended by itself:", status);
+            return;
+        }
         let id = process.id().unwrap();
         kill_family(id, born(id).unwrap(), stall).await;
         process.wait().await.unwrap();
