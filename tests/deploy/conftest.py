@@ -45,13 +45,14 @@ SCENARIOS = {
 UPGRADED = {FULL, NUMBERS}
 
 
-def template(files=(), sets=(), upgrade=None):
+def template(files=(), sets=(), upgrade=None, more=()):
     """`helm template`: what it prints, or what it says against it."""
     upgrade = bool(UPGRADED & set(files)) if upgrade is None else upgrade
     arguments = [HELM, "template", "grantline", str(CHART), "--namespace", "shop"]
     arguments += ["--is-upgrade"] * upgrade
     arguments += [word for file in files for word in ("--values", str(file))]
     arguments += [word for text in sets for word in ("--set", text)]
+    arguments += more
     return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 

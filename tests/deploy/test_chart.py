@@ -1,7 +1,10 @@
 """What the chart promises beyond objects that are well formed."""
 
 import functools
+import json
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
@@ -379,6 +382,68 @@ def test_a_scaler_that_could_measure_nothing_is_refused(wrong):
     assert done.returncode != 0 and "autoscaling" in done.stderr
 
 
+class Cluster(BaseHTTPRequestHandler):
+    """As much of an API server as Helm asks for: which kinds there are, and how many pods run."""
+
+    KINDS = {
+        "v1": ["Service"],
+        "apps/v1": ["Deployment"],
+        "autoscaling/v2": ["HorizontalPodAutoscaler"],
+        "batch/v1": ["Job"],
+        "networking.k8s.io/v1": ["NetworkPolicy"],
+        "policy/v1": ["PodDisruptionBudget"],
+    }
+    RUNNING = {"grantline-ingress": 9, "grantline-publisher": 1}
+
+    def answer(self, path):
+        if path == "/version":
+            return {"major": "1", "minor": "34", "gitVersion": "v1.34.0"}
+        if path == "/api":
+            return {"kind": "APIVersions", "versions": ["v1"]}
+        if path == "/apis":
+            versions = [{"groupVersion": each, "version": each.split("/")[1]} for each in self.KINDS if "/" in each]
+            groups = [{"name": each["groupVersion"].split("/")[0], "versions": [each]} for each in versions]
+            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+        version = path.removeprefix("/apis/").removeprefix("/api/")
+        if version in self.KINDS:
+            named = [(kind, re.sub(r"y$", "ie", kind.lower()) + "s") for kind in self.KINDS[version]]
+            resources = [{"name": name, "kind": kind, "namespaced": True, "verbs": ["get"]} for kind, name in named]
+            return {"kind": "APIResourceList", "groupVersion": version, "resources": resources}
+        name = path.rpartition("/")[2]
+        if path.startswith("/apis/apps/v1/namespaces/shop/deployments/") and name in self.RUNNING:
+            spec = {"replicas": self.RUNNING[name]}
+            return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+        return None
+
+    def do_GET(self):
+        found = self.answer(self.path.partition("?")[0])
+        missing = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
+        body = json.dumps(found or missing).encode()
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_an_upgrade_keeps_the_pods_that_a_scaler_made():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cluster) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        sets = ("ingress.autoscaling.enabled=true", "publisher.autoscaling.enabled=true", "worker.autoscaling.enabled=true")
+        address = f"http://127.0.0.1:{server.server_port}"
+        more = ["--dry-run=server", "--disable-openapi-validation", "--kube-apiserver", address]
+        done = template(sets=sets, upgrade=True, more=more)
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    deployments = by_component([each for each in yaml.safe_load_all(done.stdout) if each], "Deployment")
+    # What runs; the scaler's minimum where less does; the same where nothing does yet.
+    found = {name: each["spec"]["replicas"] for name, each in deployments.items()}
+    assert found == dict.fromkeys(ROLES, 2) | {"ingress": 9}
+
+
 @pytest.mark.parametrize("role", ["publisher", "workers.grant"])
 def test_a_scaler_with_no_room_is_refused(role):
     done = template(sets=("keda.enabled=true", "publisher.autoscaling.enabled=true", f"{role}.autoscaling.min=11"))
@@ -567,3 +632,20 @@ def test_maintenance_needs_no_migration():
     for path in ("deploy/README.md", "deploy/helm/grantline/values.yaml", "deploy/helm/grantline/templates/NOTES.txt"):
         text = (ROOT / path).read_text()
         assert "--reuse-values --no-hooks --set 'maintenance={ingress}'" in text, path
+
+
+def test_the_readme_rolls_workers_first_and_back_last():
+    """The images after each command, with NEW in the values."""
+    steps = []
+    for text in blocks("sh"):
+        if "$OLD" not in text:
+            continue
+        for command in re.findall(r"^helm upgrade (.*)$", text.replace("\\\n", " "), re.MULTILINE):
+            sets = [each.replace("$OLD", "1.4.0") for each in re.findall(r"--set (\S+)", command)]
+            digest = "image.digest=sha256:" + 64 * "1"
+            deployments = by_component(rendered(sets=(digest, *sets)), "Deployment")
+            images = {name.partition("-")[0]: container_of(each)["image"] for name, each in deployments.items()}
+            steps.append({name for name, image in images.items() if image == "grantline:1.4.0"})
+    everybody = {"ingress", "publisher", "api", "worker"}
+    up = [{"ingress", "publisher", "api"}, {"ingress"}, set()]
+    assert steps == [*up, {"ingress", "api"}, everybody]
