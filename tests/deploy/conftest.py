@@ -14,6 +14,7 @@ CHART = ROOT / "deploy/helm/grantline"
 SMALL = ROOT / "deploy/helm/small.yaml"
 SALE_NIGHT = ROOT / "deploy/helm/sale-night.yaml"
 FULL = HERE / "full.yaml"
+NUMBERS = HERE / "numbers.yaml"
 PROGRAM = Path(os.environ["GRANTLINE_STATIC_BINARY"])
 HELM = "helm"
 ROLES = ("ingress", "publisher", "api", "worker-grant", "worker-revoke", "worker-record")
@@ -34,15 +35,24 @@ SCENARIOS = {
     "workers alone": ((), ("ingress.enabled=false", "publisher.enabled=false", "api.enabled=false")),
     "named": ((FULL,), ("fullnameOverride=shop", "nameOverride=shop")),
     "one pod of each": ((), ("defaults.replicas=1",)),
+    "names like numbers": ((NUMBERS,), ()),
+    "role by role": ((FULL,), ("image.tag=2.0.0", "ingress.image.tag=1.9.0", "workers.grant.image.tag=2.0.1")),
     "other ports": ((FULL,), ("ports.admin=19090", "ports.ingress=18080", "maintenance=null")),
 }
 
 
-def template(files=(), sets=()):
+# With RabbitMQ's objects a first install is in two steps; see the test of it.
+UPGRADED = {FULL, NUMBERS}
+
+
+def template(files=(), sets=(), upgrade=None, more=()):
     """`helm template`: what it prints, or what it says against it."""
+    upgrade = bool(UPGRADED & set(files)) if upgrade is None else upgrade
     arguments = [HELM, "template", "grantline", str(CHART), "--namespace", "shop"]
+    arguments += ["--is-upgrade"] * upgrade
     arguments += [word for file in files for word in ("--values", str(file))]
     arguments += [word for text in sets for word in ("--set", text)]
+    arguments += more
     return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 

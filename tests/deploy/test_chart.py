@@ -1,9 +1,13 @@
 """What the chart promises beyond objects that are well formed."""
 
 import functools
+import json
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import yaml
 from conftest import (
     FULL,
     ROLES,
@@ -219,13 +223,13 @@ def bounds(objects):
         found[name] = (replicas, replicas)
     for each in of_kind(objects, "HorizontalPodAutoscaler", "ScaledObject"):
         spec, name = each["spec"], component(each)
-        assert found[name] == (None, None), f"{name}: an upgrade would take the scaler's pods away"
         assert spec["scaleTargetRef"]["name"].endswith(name)
         low, high = (
             (spec["minReplicas"], spec["maxReplicas"])
             if each["kind"] == "HorizontalPodAutoscaler"
             else (spec["minReplicaCount"], spec["maxReplicaCount"])
         )
+        assert found[name] == (low, low), f"{name}: with no number, switching the scaler on leaves one pod"
         found[name] = (low, high)
     return found
 
@@ -263,6 +267,87 @@ def test_a_rollout_never_has_fewer_pods_than_before(objects):
         }
         for each in spread:
             assert each["labelSelector"] == found["spec"]["selector"]
+            assert each["nodeTaintsPolicy"] == "Honor", "a tainted node would be a place that lacks a pod"
+
+
+def leaving(found):
+    """How long a pod is at it as a rule: preStop, and a publisher's players."""
+    before = container_of(found).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+    spread = environment_of(found).get("GRANTLINE__PUBLISHER__DRAIN_SPREAD", "0s")
+    return before + int(spread.removesuffix("s"))
+
+
+def test_the_next_pod_leaves_when_one_has_left(objects):
+    for found in of_kind(objects, "Deployment"):
+        ready = found["spec"]["minReadySeconds"]
+        assert ready == leaving(found) + 5, component(found)
+        assert found["spec"]["progressDeadlineSeconds"] > ready, "the API server refuses it"
+
+
+def test_the_time_between_pods_follows_the_drain_unless_it_is_said():
+    of = lambda *sets: by_component(rendered(sets=sets), "Deployment")["publisher"]["spec"]["minReadySeconds"]
+    assert of() == 60
+    assert of("config.publisher.drain_spread=300s") == of("publisher.config.publisher.drain_spread=300s") == 315
+    assert of("publisher.preStopSeconds=20") == 70
+    assert of("publisher.minReadySeconds=7") == 7
+
+
+@pytest.mark.parametrize("scenario", ["default", "small", "sale-night"])
+def test_no_pod_waits_for_a_host_of_its_own(scenario):
+    for found in of_kind(render(scenario), "Deployment"):
+        for each in pod_of(found)["topologySpreadConstraints"]:
+            assert each["whenUnsatisfiable"] == "ScheduleAnyway", component(found)
+
+
+def test_two_roles_may_be_of_two_versions():
+    images = {component(each): container_of(each)["image"] for each in workloads(render("role by role"))}
+    # The digest of `full.yaml` is of all, and whoever has a tag of its own has no digest.
+    of_all = container_of(by_component(render("full"), "Deployment")["api"])["image"]
+    assert images == dict.fromkeys((*ROLES, "migrate"), of_all) | {
+        "ingress": "registry.example/grantline:1.9.0",
+        "worker-grant": "registry.example/grantline:2.0.1",
+    }
+    sets = ("image.tag=2.0.0", "worker.image.digest=sha256:" + 64 * "1", "workers.record.image.tag=1.9.0", "api.image.repository=a/b")
+    images = {component(each): container_of(each)["image"] for each in workloads(rendered(sets=sets))}
+    assert images == {
+        **dict.fromkeys(("ingress", "publisher", "migrate"), "grantline:2.0.0"),
+        **dict.fromkeys(("worker-grant", "worker-revoke"), "grantline@sha256:" + 64 * "1"),
+        "worker-record": "grantline:1.9.0",
+        "api": "a/b:2.0.0",
+    }
+
+
+def test_a_name_like_a_number_stays_a_name():
+    objects = render("names like numbers")
+    mounted = secrets_of(by_component(objects, "Deployment")["worker-grant"])
+    assert mounted == {"ledger.url": ("2024", "44056"), "broker.url": ("1e3", "0x10"), "claim.url": ("2024", "true")}
+    (external,) = of_kind(objects, "ExternalSecret")
+    assert (external["metadata"]["name"], external["spec"]["secretStoreRef"]["name"]) == ("2024", "7")
+    assert external["spec"]["data"] == [{"secretKey": "44056", "remoteRef": {"key": "1"}}]
+    (authentication,) = of_kind(objects, "TriggerAuthentication")
+    assert authentication["spec"]["secretTargetRef"] == [{"parameter": "host", "name": "2024", "key": "1.0"}]
+    hosts = {"ingress": "*.game.example", "publisher": "1.2", "api": "3"}
+    for name, found in by_component(objects, "Ingress").items():
+        assert found["spec"]["rules"][0]["host"] == hosts[name]
+        assert found["spec"]["tls"] == [{"hosts": [hosts[name]], "secretName": "2024"}]
+        assert found["spec"]["ingressClassName"] == "1"
+    for name, found in by_component(objects, "HTTPRoute").items():
+        assert found["spec"]["hostnames"] == [hosts[name]]
+    (vhost,) = of_kind(objects, "Vhost")
+    assert vhost["spec"]["name"] == "1" and vhost["spec"]["rabbitmqClusterReference"] == {"name": "7"}
+    assert {each["spec"]["vhost"] for each in of_kind(objects, "Permission")} == {"1"}
+    for found in of_kind(objects, "Deployment"):
+        assert pod_of(found)["priorityClassName"] == "1"
+        assert found["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] == "2024"
+
+
+@pytest.mark.parametrize("part", ["cluster", "users"])
+def test_a_first_install_that_could_not_end_is_refused(part):
+    wanted = f"rabbitmq.{part}.enabled=true"
+    done = template(sets=(wanted,))
+    assert done.returncode != 0 and "In two steps" in done.stderr and "migrate.enabled=false" in done.stderr
+    assert template(sets=(wanted, "migrate.enabled=false")).returncode == 0
+    assert template(sets=(wanted,), upgrade=True).returncode == 0
 
 
 def test_a_scaled_worker_counts_what_is_held_and_asks_for_none_while_merely_busy():
@@ -297,13 +382,82 @@ def test_a_scaler_that_could_measure_nothing_is_refused(wrong):
     assert done.returncode != 0 and "autoscaling" in done.stderr
 
 
+class Cluster(BaseHTTPRequestHandler):
+    """As much of an API server as Helm asks for: which kinds there are, and how many pods run."""
+
+    KINDS = {
+        "v1": ["Service"],
+        "apps/v1": ["Deployment"],
+        "autoscaling/v2": ["HorizontalPodAutoscaler"],
+        "batch/v1": ["Job"],
+        "networking.k8s.io/v1": ["NetworkPolicy"],
+        "policy/v1": ["PodDisruptionBudget"],
+    }
+    RUNNING = {"grantline-ingress": 9, "grantline-publisher": 1}
+
+    def answer(self, path):
+        if path == "/version":
+            return {"major": "1", "minor": "34", "gitVersion": "v1.34.0"}
+        if path == "/api":
+            return {"kind": "APIVersions", "versions": ["v1"]}
+        if path == "/apis":
+            versions = [{"groupVersion": each, "version": each.split("/")[1]} for each in self.KINDS if "/" in each]
+            groups = [{"name": each["groupVersion"].split("/")[0], "versions": [each]} for each in versions]
+            return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+        version = path.removeprefix("/apis/").removeprefix("/api/")
+        if version in self.KINDS:
+            named = [(kind, re.sub(r"y$", "ie", kind.lower()) + "s") for kind in self.KINDS[version]]
+            resources = [{"name": name, "kind": kind, "namespaced": True, "verbs": ["get"]} for kind, name in named]
+            return {"kind": "APIResourceList", "groupVersion": version, "resources": resources}
+        name = path.rpartition("/")[2]
+        if path.startswith("/apis/apps/v1/namespaces/shop/deployments/") and name in self.RUNNING:
+            spec = {"replicas": self.RUNNING[name]}
+            return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+        return None
+
+    def do_GET(self):
+        found = self.answer(self.path.partition("?")[0])
+        missing = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
+        body = json.dumps(found or missing).encode()
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_an_upgrade_keeps_the_pods_that_a_scaler_made():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cluster) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        sets = ("ingress.autoscaling.enabled=true", "publisher.autoscaling.enabled=true", "worker.autoscaling.enabled=true")
+        address = f"http://127.0.0.1:{server.server_port}"
+        more = ["--dry-run=server", "--disable-openapi-validation", "--kube-apiserver", address]
+        done = template(sets=sets, upgrade=True, more=more)
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    deployments = by_component([each for each in yaml.safe_load_all(done.stdout) if each], "Deployment")
+    # What runs; the scaler's minimum where less does; the same where nothing does yet.
+    found = {name: each["spec"]["replicas"] for name, each in deployments.items()}
+    assert found == dict.fromkeys(ROLES, 2) | {"ingress": 9}
+
+
+@pytest.mark.parametrize("role", ["publisher", "workers.grant"])
+def test_a_scaler_with_no_room_is_refused(role):
+    done = template(sets=("keda.enabled=true", "publisher.autoscaling.enabled=true", f"{role}.autoscaling.min=11"))
+    assert done.returncode != 0 and "more than autoscaling.max" in done.stderr
+
+
 # What PostgreSQL has left for us, as the comments of the files say.
-@pytest.mark.parametrize(("file", "connections"), [(SMALL, 97), (SALE_NIGHT, 497)])
+@pytest.mark.parametrize(("file", "connections"), [(SMALL, 147), (SALE_NIGHT, 497)])
 def test_the_database_has_a_connection_for_every_pod_there_may_be(file, connections):
     objects = rendered(files=(file,))
     deployments = by_component(objects, "Deployment")
     of = lambda name: int(environment_of(deployments[name])["GRANTLINE__LEDGER__MAX_CONNECTIONS"])
-    needed = sum((high + 1) * of(name) for name, (_, high) in bounds(objects).items())
+    # One that a rollout makes, and one that leaves and has not yet closed its own.
+    needed = sum((high + 2) * of(name) for name, (_, high) in bounds(objects).items())
     assert needed < connections, needed
     (said,) = re.findall(r"^# +(\d+)   and 1 of a migration$", file.read_text(), re.MULTILINE)
     assert needed == int(said), "the arithmetic of the comment"
@@ -384,6 +538,24 @@ def test_a_role_reaches_what_it_needs_and_nothing_else():
     assert not any(6379 in ports_to(each) for each in by_component(render("default"), "NetworkPolicy").values())
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [("http://a:4318", 4318), ("https://a/v1", 443), ("https://a:8443/v1", 8443), ("http://a", 80), ("http://[::1]", 80)],
+)
+def test_a_role_reaches_what_it_alone_is_told_of(endpoint, port):
+    sets = (
+        f"api.config.telemetry.otlp_endpoint={endpoint}",
+        "workers.grant.secrets.claim.url.secret=claim",
+        "workers.grant.secrets.claim.url.key=url",
+    )
+    base = {name: ports_to(each) for name, each in by_component(render("default"), "NetworkPolicy").items()}
+    told = {name: ports_to(each) for name, each in by_component(rendered(sets=sets), "NetworkPolicy").items()}
+    more = {name: told[name] - base[name] for name in told if told[name] != base[name]}
+    assert more == {"api": {port}, "worker-grant": {6379, 6380}}
+    said = rendered(sets=(*sets, "networkPolicy.to.collector.ports={14318}"))
+    assert 14318 in ports_to(by_component(said, "NetworkPolicy")["api"])
+
+
 def test_an_empty_list_of_peers_lets_nobody_in():
     objects = rendered(sets=("networkPolicy.from.gateway=null", "networkPolicy.from.monitoring=null"))
     assert by_component(objects, "NetworkPolicy")["ingress"]["spec"]["ingress"] in ([], None)
@@ -424,3 +596,56 @@ def test_the_readme_has_the_grace_periods_of_the_chart():
         for name, each in by_component(render("default"), "Deployment").items()
     }
     assert told == made
+
+
+def blocks(language):
+    """The examples of the README."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "deploy/README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_of_the_readme_makes_every_secret_it_names(tmp_path):
+    (commands,) = [text for text in blocks("sh") if "generic grantline-ledger " in text]
+    made = {
+        (name, key)
+        for name, rest in re.findall(r"^kubectl create secret generic (\S+) (.*)$", commands, re.MULTILINE)
+        for key in re.findall(r"--from-(?:literal|file)=([^=]+)=", rest)
+    }
+    values = yaml.safe_load(blocks("yaml")[0])
+    values["image"].pop("digest")  # There is no such digest.
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(values))
+    named = {each for found in workloads(rendered(files=(SMALL, mine))) for each in secrets_of(found).values()}
+    assert named == made
+
+
+def test_the_readme_gives_each_role_its_user_of_rabbitmq(tmp_path):
+    (values,) = [text for text in blocks("yaml") if "grantline-broker-ingress" in text]
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(values)
+    objects = rendered(files=(mine,), sets=("networkPolicy.enabled=true",))
+    for found in workloads(objects):
+        role = component(found).partition("-")[0]
+        assert secrets_of(found)["broker.url"] == (f"grantline-broker-{role}", "url")
+
+
+def test_maintenance_needs_no_migration():
+    for path in ("deploy/README.md", "deploy/helm/grantline/values.yaml", "deploy/helm/grantline/templates/NOTES.txt"):
+        text = (ROOT / path).read_text()
+        assert "--reuse-values --no-hooks --set 'maintenance={ingress}'" in text, path
+
+
+def test_the_readme_rolls_workers_first_and_back_last():
+    """The images after each command, with NEW in the values."""
+    steps = []
+    for text in blocks("sh"):
+        if "$OLD" not in text:
+            continue
+        for command in re.findall(r"^helm upgrade (.*)$", text.replace("\\\n", " "), re.MULTILINE):
+            sets = [each.replace("$OLD", "1.4.0") for each in re.findall(r"--set (\S+)", command)]
+            digest = "image.digest=sha256:" + 64 * "1"
+            deployments = by_component(rendered(sets=(digest, *sets)), "Deployment")
+            images = {name.partition("-")[0]: container_of(each)["image"] for name, each in deployments.items()}
+            steps.append({name for name, image in images.items() if image == "grantline:1.4.0"})
+    everybody = {"ingress", "publisher", "api", "worker"}
+    up = [{"ingress", "publisher", "api"}, {"ingress"}, set()]
+    assert steps == [*up, {"ingress", "api"}, everybody]

@@ -13,20 +13,40 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+The image of root, component: `image`, and laid over it that of `defaults`, of the role, of the
+lane. Tag and digest are one thing: a role's tag is not overruled by the digest of all.
+*/}}
 {{- define "grantline.image" -}}
-{{- with .Values.image -}}
-{{- if .digest -}}
-{{- printf "%s@%s" .repository .digest -}}
-{{- else -}}
-{{- printf "%s:%s" .repository (default $.Chart.AppVersion .tag) -}}
+{{- $values := .root.Values -}}
+{{- $role := include "grantline.role" .component -}}
+{{- $layers := list $values.image -}}
+{{- if ne $role "migrate" -}}{{- $layers = append $layers $values.defaults.image -}}{{- end -}}
+{{- $layers = append $layers (index $values $role).image -}}
+{{- if eq $role "worker" -}}
+{{- $layers = append $layers (default dict (index $values.workers (trimPrefix "worker-" .component))).image -}}
 {{- end -}}
+{{- $image := dict -}}
+{{- range $layer := $layers -}}
+{{- with $layer -}}
+{{- if .repository -}}{{- $_ := set $image "repository" .repository -}}{{- end -}}
+{{- if or .tag .digest -}}
+{{- $_ := set $image "tag" .tag -}}
+{{- $_ := set $image "digest" .digest -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $image.repository $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image.repository (default .root.Chart.AppVersion $image.tag) -}}
 {{- end -}}
 {{- end -}}
 
 {{/* What pods are selected by: root, component. Can never change for a Deployment. */}}
 {{- define "grantline.selector" -}}
-app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 

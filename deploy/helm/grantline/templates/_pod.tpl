@@ -18,7 +18,7 @@ imagePullSecrets:
 {{- end -}}
 
 {{- define "grantline.container" -}}
-image: {{ include "grantline.image" .root }}
+image: {{ include "grantline.image" . | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 securityContext:
   allowPrivilegeEscalation: false
@@ -62,10 +62,10 @@ volumes:
       sources:
         {{- range .environment.files }}
         - secret:
-            name: {{ .secret }}
+            name: {{ .secret | quote }}
             items:
-              - key: {{ .key }}
-                path: {{ .path }}
+              - key: {{ .key | quote }}
+                path: {{ .path | quote }}
         {{- end }}
 {{- end }}
 {{- end -}}

@@ -197,9 +197,34 @@ blocks, 10 s to let go of the servers, 5 s for the last telemetry; and a margin.
 {{- add .settings.preStopSeconds (include "grantline.drainSeconds" .) 17 .settings.graceMarginSeconds -}}
 {{- end -}}
 
+{{/*
+minReadySeconds: as said, or where it is 0 as long as a pod that leaves is at it as a rule, and a
+margin, so that one is gone before the next one goes.
+*/}}
+{{- define "grantline.minReadySeconds" -}}
+{{- if .settings.minReadySeconds -}}
+{{- .settings.minReadySeconds -}}
+{{- else -}}
+{{- $all := deepCopy .root.Values.config -}}
+{{- include "grantline.overlay" (dict "base" $all "top" .settings.config) -}}
+{{- $spread := ternary $all.publisher.drain_spread "0s" (eq .component "publisher") -}}
+{{- add .settings.preStopSeconds (trimSuffix "s" $spread | int) 5 -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Messages a pod of a worker, for KEDA. */}}
 {{- define "grantline.backlogPerPod" -}}
 {{- $all := deepCopy .root.Values.config -}}
 {{- include "grantline.overlay" (dict "base" $all "top" .settings.config) -}}
 {{- default (mul 5 (int $all.worker.lanes) (int $all.worker.prefetch)) (int .root.Values.keda.backlogPerPod) -}}
+{{- end -}}
+
+{{/* The port of an HTTP URL. */}}
+{{- define "grantline.portOf" -}}
+{{- $host := (urlParse .).host -}}
+{{- if regexMatch ":[0-9]+$" $host -}}
+{{- regexFind "[0-9]+$" $host -}}
+{{- else -}}
+{{- ternary "443" "80" (hasPrefix "https:" .) -}}
+{{- end -}}
 {{- end -}}
