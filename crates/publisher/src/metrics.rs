@@ -130,6 +130,10 @@ impl Metrics {
                 self.reads.add(0, &[cause, outcome.clone()]);
             }
         }
+        for recovered in [true, false] {
+            let recovered = KeyValue::new("recovered", recovered);
+            self.recoveries.add(0, &[recovered]);
+        }
         for fault in TokenFault::LABELS {
             for way in ["socket", "poll"] {
                 let labels = [KeyValue::new("way", way), KeyValue::new("fault", fault)];
