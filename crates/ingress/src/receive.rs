@@ -61,6 +61,8 @@ impl Service for Ingress {
         // Dropping `receive` leaves nothing half done: a message handed to the broker is
         // sent once or not at all, and an unknown outcome is answered 503.
         let work = tokio::time::timeout(self.deadline, self.receive(request, peer, &mut report));
+        // An idle connection keeps room for what its next request needs: an address.
+        let work = Box::pin(work);
         let outcome = trace
             .around(work.instrument(span.clone()))
             .await

@@ -21,8 +21,8 @@ const FIT: u32 = 256;
 const FLOOD: u32 = 320;
 /// What may be held: once by the role and once by the client of the broker.
 const BODIES: u64 = 2 * 64 * MIB;
-/// 40 KiB a connection; a debug build takes 28 to 32.
-const CONNECTIONS: u64 = 120 * MIB;
+/// 24 KiB a connection.
+const CONNECTIONS: u64 = 72 * MIB;
 /// What the allocator keeps for later.
 const SLACK: u64 = 32 * MIB;
 
