@@ -1,16 +1,16 @@
 //! Whether a broker lets us do what we have to, found out over AMQP and without a trace.
 //!
 //! RabbitMQ tells nobody what they are allowed to do; it refuses when they try. So each right
-//! is tried with a request that is refused for another reason if it is granted, or that is
-//! taken back: a message in a transaction that is never committed; a consumer and a queue with
-//! an argument of the wrong type; a binding of a queue that does not exist. RabbitMQ looks at
-//! the rights before all of these. A refusal closes the channel, so each has its own.
+//! is tried with a request that is refused for another reason if it is granted: a message whose
+//! expiry is no number; a consumer and a queue with an argument of the wrong type; a binding of
+//! a queue that does not exist. RabbitMQ looks at the rights before all of these. A refusal
+//! closes the channel, so each has its own.
 
 use std::collections::BTreeSet;
 
 use lapin::options::{
-    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions,
+    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -189,15 +189,18 @@ async fn see_exchange(channel: &Channel, exchange: &str) -> lapin::Result<()> {
         .await
 }
 
-/// The message goes nowhere: what is published in a transaction counts when it is committed.
+/// An expiry is a number of milliseconds, so there is never a message. The refusal is told to
+/// whoever waits for the confirm; any later request would only learn that the channel is closed.
 async fn publish(channel: &Channel, exchange: &str) -> lapin::Result<()> {
-    channel.tx_select().await?;
+    let confirmed = ConfirmSelectOptions::default();
+    channel.confirm_select(confirmed).await?;
     let options = BasicPublishOptions::default();
-    let properties = BasicProperties::default();
+    let properties = BasicProperties::default().with_expiration("none".into());
     channel
         .basic_publish(exchange.into(), "".into(), options, b"", properties)
-        .await?;
-    channel.tx_rollback().await
+        .await?
+        .await
+        .map(drop)
 }
 
 /// A priority is a number, so there is never a consumer.
