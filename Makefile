@@ -94,7 +94,7 @@ chaos: rust ahead ## Break servers, roles and lines under a sale, seed after see
 	@cargo build --workspace --bins --locked
 	@GRANTLINE_CHAOS_SEEDS=$(or $(SEEDS),20) GRANTLINE_CHAOS_SECONDS=$(or $(SECONDS),60) \
 		$(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) GRANTLINE_CHAOS_FILE_KILLS=50 GRANTLINE_ROLL=all \
-		cargo test --package tests --test one_file --test chaos --locked
+		cargo test --package tests --test one_file --test cluster --locked
 
 bench: rust ## Measure each step beside the least it could cost; the machine should be idle
 	@cargo build --release --locked --package grantline --package tests --bin grantline --bench line

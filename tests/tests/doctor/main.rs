@@ -6,13 +6,13 @@
 mod certificates;
 mod encrypted;
 mod faults;
-#[path = "../chaos/process.rs"]
+#[path = "../cluster/process.rs"]
 #[expect(dead_code, reason = "the kill test ends roles, too")]
 mod process;
 #[path = "../binary/process.rs"]
 mod program;
 mod rights;
-#[path = "../chaos/servers.rs"]
+#[path = "../cluster/servers.rs"]
 #[expect(dead_code, reason = "the kill test ends servers")]
 mod servers;
 mod well;

@@ -8,10 +8,10 @@ mod heads;
 mod ingress;
 mod memory;
 mod peer;
-#[path = "../chaos/process.rs"]
+#[path = "../cluster/process.rs"]
 #[expect(dead_code, reason = "the kill test ends roles, too")]
 mod process;
-#[path = "../chaos/servers.rs"]
+#[path = "../cluster/servers.rs"]
 #[expect(dead_code, reason = "the kill test has use for every server")]
 mod servers;
 mod slow;

@@ -3,13 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod certificates;
-#[path = "../chaos/process.rs"]
+#[path = "../cluster/process.rs"]
 #[expect(dead_code, reason = "the kill test ends roles, too")]
 mod process;
 #[path = "../binary/process.rs"]
 #[expect(dead_code, reason = "the tests of start-up faults want more of it")]
 mod program;
-#[path = "../chaos/servers.rs"]
+#[path = "../cluster/servers.rs"]
 #[expect(dead_code, reason = "the kill test ends servers")]
 mod servers;
 

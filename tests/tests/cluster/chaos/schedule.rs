@@ -290,6 +290,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::chaos::{CLUSTERED, SECONDS, SEED};
 
     const MINUTE: Duration = Duration::from_mins(1);
 
@@ -305,7 +306,7 @@ mod tests {
     /// acknowledgement would lose it.
     #[test]
     fn the_short_run_hits_where_it_hurts_most() {
-        let rounds = schedule(crate::SEED, Duration::from_secs(crate::SECONDS));
+        let rounds = schedule(SEED, Duration::from_secs(SECONDS));
         let faults: Vec<Vec<Fault>> = rounds
             .iter()
             .map(|round| round.strikes.iter().map(|it| it.fault.stripped()).collect())
@@ -319,7 +320,7 @@ mod tests {
             vec![broker],
         ];
         assert_eq!(faults, expected);
-        assert!(!crate::SEED.is_multiple_of(crate::CLUSTERED));
+        assert!(!SEED.is_multiple_of(CLUSTERED));
     }
 
     #[test]

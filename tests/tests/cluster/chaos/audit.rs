@@ -11,9 +11,9 @@ use rehearsal::{Http, Plan, Target};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
-use crate::nemesis::{RETURN, Struck, is_of_weight};
+use super::nemesis::{RETURN, Struck, is_of_weight};
+use super::schedule::Fault;
 use crate::roles::{CANARIES, ROLES, Roles};
-use crate::schedule::Fault;
 use crate::servers::Servers;
 
 /// The management API counts messages some time after they have moved, and a worker may hold

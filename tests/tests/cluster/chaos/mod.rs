@@ -4,45 +4,32 @@
 //! One seed draws sale and schedule. `make test` plays a short one, `make chaos` many:
 //! `GRANTLINE_CHAOS_SEEDS` says how many are drawn, `GRANTLINE_CHAOS_SEED` names one to play
 //! again, and `GRANTLINE_CHAOS_SECONDS` how long each breaks things.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod audit;
-mod balancer;
-mod cluster;
 mod disk;
 mod nemesis;
-mod process;
-mod roles;
-mod rolling;
+mod nodes;
 mod schedule;
-#[expect(dead_code, reason = "the test of TLS asks who is connected")]
-mod servers;
 
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use rehearsal::findings::{Deadline, Findings};
 use rehearsal::journal::Journal;
 use rehearsal::report::Report;
-use rehearsal::verdict::{Limits, Verdict};
-use rehearsal::{Http, Live, Plan, Rate, Rehearsal, RehearsalError, Run, Setting, Shares, prepare};
+use rehearsal::verdict::Verdict;
+use rehearsal::{Live, Plan, Rate, Run, Setting, Shares};
 use sqlx::PgPool;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use cluster::{Cluster, MORE_NODES};
+use crate::roles::{PORTS, PROJECT, Roles, free_ports};
+use crate::servers::{Server, Servers};
+use crate::{ANSWER, Folder, ONE_AT_A_TIME, OPEN, PLAYERS, judge, prepared, say};
 use disk::Disk;
 use nemesis::{Nemesis, Struck};
-use roles::{PORTS, PROJECT, Roles, free_ports};
+use nodes::{MORE_NODES, Nodes};
 use schedule::{Fault, Round, schedule};
-use servers::{Server, Servers};
-
-/// Two clusters at once would be too many for two processors.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// What `make test` plays: see `the_short_run_hits_where_it_hurts_most`.
 const SEED: u64 = 5_788;
@@ -53,17 +40,9 @@ const CLUSTERED: u64 = 5;
 
 /// Little enough for two busy cores: what is looked for are wrong orders, not slow ones.
 const ORDERS_PER_SECOND: f64 = 8.0;
-const PLAYERS: u32 = 30;
-/// Longer than any run: the doors are closed when the last fault is over.
-const OPEN: Duration = Duration::from_hours(1);
 const WARM_UP: Duration = Duration::from_secs(3);
 /// New orders still come in for so long after the last fault.
 const AFTERMATH: Duration = Duration::from_secs(2);
-/// Far more than Xsolla grants, so that a loaded machine does not look like a broken one.
-const ANSWER: Duration = Duration::from_secs(15);
-/// How long what was accepted may take to end: a worker may hold a batch for a minute, a
-/// retry queue another, and the machine may be busy.
-const DRAIN: Duration = Duration::from_mins(4);
 /// What happens more often than at a usual sale.
 const SHARES: [&str; 15] = [
     "refund=6%",
@@ -119,13 +98,13 @@ async fn play(seed: u64, time: Duration) {
     let disk = disk_for(&rounds, &mut servers).await;
     let ports = free_ports(seed, 2 * MORE_NODES + PORTS);
     let (of_nodes, of_roles) = ports.split_at(2 * MORE_NODES);
-    let mut cluster = if seed.is_multiple_of(CLUSTERED) {
-        Some(Cluster::around(&servers, &folder.0, of_nodes).await)
+    let mut nodes = if seed.is_multiple_of(CLUSTERED) {
+        Some(Nodes::around(&servers, &folder.0, of_nodes).await)
     } else {
         None
     };
-    let broker = match &cluster {
-        Some(cluster) => cluster.balancer.at,
+    let broker = match &nodes {
+        Some(nodes) => nodes.balancer.at,
         None => servers.at(Server::Broker),
     };
     let mut roles = Roles::start(&folder.0, &servers, broker, of_roles).await;
@@ -146,7 +125,7 @@ async fn play(seed: u64, time: Duration) {
         live: &live,
         servers: &mut servers,
         roles: &mut roles,
-        cluster: cluster.as_mut(),
+        nodes: nodes.as_mut(),
         disk: disk.as_ref(),
         ledger: &ledger,
     };
@@ -168,21 +147,6 @@ async fn play(seed: u64, time: Duration) {
             "{again} breaks promises, as told above and in {}",
             page.display()
         );
-    }
-}
-
-/// Registers the players. On a loaded machine the roles may refuse some for now.
-async fn prepared(plan: &Plan, roles: &Roles) -> Rehearsal {
-    let deadline = Instant::now() + DRAIN;
-    loop {
-        let now = task::now().unix_timestamp();
-        match prepare(plan.clone(), roles.target(), now).await {
-            Err(RehearsalError::Players(why)) if Instant::now() < deadline => {
-                say(&format!("once more: {why}"));
-                sleep(Duration::from_secs(1)).await;
-            }
-            prepared => return prepared.unwrap(),
-        }
     }
 }
 
@@ -214,30 +178,6 @@ fn plan(seed: u64) -> Plan {
     plan
 }
 
-/// What the rehearsal says of it.
-async fn judge(journal: &Journal, roles: &Roles) -> (Findings, Verdict) {
-    let target = roles.target();
-    let urls = [
-        &target.server.as_ref().unwrap().url,
-        &target.client.as_ref().unwrap().url,
-    ];
-    let http = Http::new(urls.into_iter().map(String::as_str), ANSWER).unwrap();
-    let deadline = Deadline {
-        drain: DRAIN,
-        answer: ANSWER,
-    };
-    let now = task::now().unix_timestamp();
-    let findings = Findings::read(journal, &target, &http, deadline, now)
-        .await
-        .unwrap();
-    let limits = Limits {
-        answer_p99: ANSWER,
-        ..Limits::default()
-    };
-    let verdict = Verdict::judge(journal, &findings, &limits);
-    (findings, verdict)
-}
-
 /// What broker, ledger, processes and logs add to it.
 async fn check(
     verdict: &mut Verdict,
@@ -253,31 +193,6 @@ async fn check(
     audit::all_left_in_order(verdict, journal, roles);
     audit::nothing_leaked(verdict, roles, servers).await;
     audit::nothing_deadlocked(verdict, servers);
-}
-
-/// Past the test harness, which keeps what passing tests print.
-fn say(line: &str) {
-    let _ = writeln!(io::stdout(), "chaos: {line}");
-}
-
-/// Where the servers and logs of this run are. Stays behind when the test fails.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(what: &str, seed: u64) -> Self {
-        let parent = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let folder = parent.join(format!("{what}-{}-{seed}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
 }
 
 #[expect(

@@ -25,9 +25,9 @@ const MORE: [&str; MORE_NODES] = ["grantline2@localhost", "grantline3@localhost"
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The broker as three nodes. The two that are not the servers' end with this.
-pub(crate) struct Cluster {
+pub(crate) struct Nodes {
     folder: PathBuf,
-    nodes: BTreeMap<&'static str, Node>,
+    more: BTreeMap<&'static str, Node>,
     /// One address for all three.
     pub(crate) balancer: Balancer,
 }
@@ -39,38 +39,38 @@ struct Node {
     process: Option<Child>,
 }
 
-impl Cluster {
+impl Nodes {
     /// Starts two more nodes, which join the first. Before anybody declares a queue.
     pub(crate) async fn around(servers: &Servers, folder: &Path, ports: &[SocketAddr]) -> Self {
-        let mut nodes = BTreeMap::new();
+        let mut more = BTreeMap::new();
         for (name, ports) in MORE.into_iter().zip(ports.chunks_exact(2)) {
             let node = Node {
                 amqp: ports[0],
                 distribution: ports[1].port(),
                 process: None,
             };
-            nodes.insert(name, node);
+            more.insert(name, node);
         }
         let mut all = vec![servers.at(Server::Broker)];
-        all.extend(nodes.values().map(|node| node.amqp));
-        let mut cluster = Self {
+        all.extend(more.values().map(|node| node.amqp));
+        let mut nodes = Self {
             folder: folder.to_owned(),
-            nodes,
+            more,
             balancer: Balancer::before(all).await,
         };
-        cluster.start_missing(servers).await;
-        cluster
+        nodes.start_missing(servers).await;
+        nodes
     }
 
     /// Starts those of the two that are down, and waits until all three run.
     pub(crate) async fn start_missing(&mut self, servers: &Servers) {
-        for (name, node) in &mut self.nodes {
+        for (name, node) in &mut self.more {
             if node.process.is_none() {
                 node.process = Some(start(name, node, &self.folder, servers));
             }
         }
         let deadline = Instant::now() + PATIENCE;
-        for node in self.nodes.values() {
+        for node in self.more.values() {
             while TcpStream::connect(node.amqp).await.is_err() {
                 assert!(Instant::now() < deadline, "a node does not start");
                 sleep(Duration::from_millis(100)).await;
@@ -92,7 +92,7 @@ impl Cluster {
         if leader == FIRST {
             servers.kill(Server::Broker, stall).await;
         } else {
-            let node = self.nodes.get_mut(leader.as_str()).expect("one of ours");
+            let node = self.more.get_mut(leader.as_str()).expect("one of ours");
             let mut process = node.process.take().expect("it runs");
             let id = process.id().expect("it runs");
             kill_family(id, born(id).unwrap(), stall).await;
@@ -102,9 +102,9 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
+impl Drop for Nodes {
     fn drop(&mut self) {
-        let running = self.nodes.values().filter_map(|node| node.process.as_ref());
+        let running = self.more.values().filter_map(|node| node.process.as_ref());
         for id in running.filter_map(Child::id) {
             // Each leads a group of its own.
             let _ = std::process::Command::new("kill")

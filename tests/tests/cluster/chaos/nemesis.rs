@@ -9,12 +9,12 @@ use rehearsal::{Lasting, Live};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::cluster::Cluster;
-use crate::disk::Disk;
+use super::disk::Disk;
+use super::nodes::Nodes;
+use super::schedule::{Fault, Round, Short, Strike, Victim};
 use crate::process::Halted;
 use crate::roles::Roles;
 use crate::say;
-use crate::schedule::{Fault, Round, Short, Strike, Victim};
 use crate::servers::{Server, Servers};
 
 /// So soon after a fault is over the line has to work again, with servers counted from when
@@ -35,7 +35,7 @@ pub(crate) struct Nemesis<'a> {
     pub(crate) servers: &'a mut Servers,
     pub(crate) roles: &'a mut Roles,
     /// The broker's other nodes, where it has some.
-    pub(crate) cluster: Option<&'a mut Cluster>,
+    pub(crate) nodes: Option<&'a mut Nodes>,
     /// PostgreSQL's, where one could be had.
     pub(crate) disk: Option<&'a Disk>,
     pub(crate) ledger: &'a PgPool,
@@ -166,9 +166,9 @@ impl Nemesis<'_> {
 
     /// Of a broker with several nodes the one that leads is killed.
     async fn kill(&mut self, server: Server, stall: Duration) {
-        match &mut self.cluster {
-            Some(cluster) if server == Server::Broker => {
-                let killed = cluster.kill_leader(self.servers, stall).await;
+        match &mut self.nodes {
+            Some(nodes) if server == Server::Broker => {
+                let killed = nodes.kill_leader(self.servers, stall).await;
                 say(&format!("killed: {killed}"));
             }
             Some(_) | None => self.servers.kill(server, stall).await,
@@ -180,8 +180,8 @@ impl Nemesis<'_> {
         match fault {
             Fault::Kill(Victim::Server(_), _) => {
                 self.servers.start_missing().await;
-                if let Some(cluster) = &mut self.cluster {
-                    cluster.start_missing(self.servers).await;
+                if let Some(nodes) = &mut self.nodes {
+                    nodes.start_missing(self.servers).await;
                 }
             }
             Fault::Kill(Victim::Role(_), _) => self.roles.start_missing(),

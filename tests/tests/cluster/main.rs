@@ -1,0 +1,101 @@
+//! The line as separate processes on servers of its own, behind balancers and cutting
+//! proxies, under a sale: broken on purpose, and rolled to another version.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod balancer;
+mod chaos;
+mod process;
+mod roles;
+mod rolling;
+#[expect(dead_code, reason = "the test of TLS asks who is connected")]
+mod servers;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rehearsal::findings::{Deadline, Findings};
+use rehearsal::journal::Journal;
+use rehearsal::verdict::{Limits, Verdict};
+use rehearsal::{Http, Plan, Rehearsal, RehearsalError, prepare};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+use roles::Roles;
+
+/// Two clusters at once would be too many for two processors.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+const PLAYERS: u32 = 30;
+/// Longer than any run: the doors are closed when the last fault is over.
+const OPEN: Duration = Duration::from_hours(1);
+/// Far more than Xsolla grants, so that a loaded machine does not look like a broken one.
+const ANSWER: Duration = Duration::from_secs(15);
+/// How long what was accepted may take to end: a worker may hold a batch for a minute, a
+/// retry queue another, and the machine may be busy.
+const DRAIN: Duration = Duration::from_mins(4);
+
+/// Registers the players. On a loaded machine the roles may refuse some for now.
+async fn prepared(plan: &Plan, roles: &Roles) -> Rehearsal {
+    let deadline = Instant::now() + DRAIN;
+    loop {
+        let now = task::now().unix_timestamp();
+        match prepare(plan.clone(), roles.target(), now).await {
+            Err(RehearsalError::Players(why)) if Instant::now() < deadline => {
+                say(&format!("once more: {why}"));
+                sleep(Duration::from_secs(1)).await;
+            }
+            prepared => return prepared.unwrap(),
+        }
+    }
+}
+
+/// What the rehearsal says of it.
+async fn judge(journal: &Journal, roles: &Roles) -> (Findings, Verdict) {
+    let target = roles.target();
+    let urls = [
+        &target.server.as_ref().unwrap().url,
+        &target.client.as_ref().unwrap().url,
+    ];
+    let http = Http::new(urls.into_iter().map(String::as_str), ANSWER).unwrap();
+    let deadline = Deadline {
+        drain: DRAIN,
+        answer: ANSWER,
+    };
+    let now = task::now().unix_timestamp();
+    let findings = Findings::read(journal, &target, &http, deadline, now)
+        .await
+        .unwrap();
+    let limits = Limits {
+        answer_p99: ANSWER,
+        ..Limits::default()
+    };
+    let verdict = Verdict::judge(journal, &findings, &limits);
+    (findings, verdict)
+}
+
+/// Past the test harness, which keeps what passing tests print.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "cluster: {line}");
+}
+
+/// Where the servers and logs of this run are. Stays behind when the test fails.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(what: &str, seed: u64) -> Self {
+        let parent = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let folder = parent.join(format!("{what}-{}-{seed}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
