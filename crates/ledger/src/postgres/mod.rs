@@ -1,5 +1,6 @@
 //! The ledger on PostgreSQL: a file per table, `book` for the transaction over all of them.
 
+mod address;
 mod book;
 mod bookings;
 mod conflicts;
@@ -26,6 +27,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use telemetry::Meter;
 
+use self::address::{Address, Settings};
 use self::migrations::MIGRATIONS;
 use self::pool::{Lent, POOL, Pool};
 use crate::metrics::tell_pool;
@@ -43,14 +45,33 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How to reach the server, with the certificates of the configuration.
 fn options(config: &Config) -> Result<PgConnectOptions, SchemaError> {
-    let url = config.url.reveal();
+    reaching(&config.url.reveal(), config)
+}
+
+fn reaching(url: &str, config: &Config) -> Result<PgConnectOptions, SchemaError> {
     // sqlx takes any scheme, and would look for PostgreSQL at a MySQL's address.
     if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
         let scheme = sqlx::Error::Configuration("another scheme".into());
         return Err(SchemaError::Url(scheme));
     }
-    let options = PgConnectOptions::from_str(&url).map_err(SchemaError::Url)?;
+    let options = PgConnectOptions::from_str(url).map_err(SchemaError::Url)?;
     Ok(tls::encrypted(options, &config.tls))
+}
+
+/// How to begin a session there with these settings.
+fn session(
+    url: &str,
+    config: &Config,
+    settings: Settings,
+) -> Result<PgConnectOptions, SchemaError> {
+    Ok(reaching(url, config)?
+        .options(settings.iter().copied())
+        .application_name(NAME)
+        .options([
+            ("lock_timeout", milliseconds(config.lock_timeout)),
+            ("statement_timeout", milliseconds(config.statement_timeout)),
+            ("idle_in_transaction_session_timeout", "15s".to_owned()),
+        ]))
 }
 
 /// The ledger on a server. Clones share their connections.
@@ -71,25 +92,11 @@ impl Ledger {
     }
 
     /// Every session begins with these settings.
-    fn with(config: &Config, settings: &[(&str, &str)]) -> Result<Self, SchemaError> {
-        let options = options(config)?;
-        let at = format!(
-            "{}:{}/{}",
-            options.get_host(),
-            options.get_port(),
-            options.get_database().unwrap_or_default()
-        );
-        let options = options
-            .options(settings.iter().copied())
-            .application_name(NAME)
-            .options([
-                ("lock_timeout", milliseconds(config.lock_timeout)),
-                ("statement_timeout", milliseconds(config.statement_timeout)),
-                ("idle_in_transaction_session_timeout", "15s".to_owned()),
-            ]);
+    fn with(config: &Config, settings: Settings) -> Result<Self, SchemaError> {
+        let address = Address::read(config, settings)?;
         Ok(Self {
-            pool: Arc::new(Pool::new(config, options)),
-            at,
+            at: address.place(),
+            pool: Arc::new(Pool::new(config, address)),
             history_rows: i64::from(config.history_rows),
         })
     }
@@ -151,7 +158,7 @@ impl Ledger {
     /// pool's time-outs, for a migration may wait and work for long.
     async fn connect(&self) -> Result<PgConnection, SchemaError> {
         let unlimited = [("lock_timeout", "0"), ("statement_timeout", "0")];
-        let options = self.pool.server().clone().options(unlimited);
+        let options = self.pool.server().options(unlimited);
         let connected = in_time(PgConnection::connect_with(&options)).await;
         connected.map_err(|source| self.unusable(source))
     }

@@ -17,6 +17,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor as _, PgPool, Postgres};
 use tokio::time::{Instant, timeout};
 
+use super::address::Address;
 use crate::metrics::{PoolUse, pool_labels};
 use crate::{Config, LedgerError, StoreError};
 
@@ -40,7 +41,7 @@ pub(super) type Lent = PoolConnection<Postgres>;
 #[derive(Debug)]
 pub(super) struct Pool {
     options: PgPoolOptions,
-    server: PgConnectOptions,
+    server: Address,
     deadline: Duration,
     current: Mutex<Current>,
     /// Told how long each operation waited for its connection.
@@ -59,7 +60,7 @@ struct Current {
 
 impl Pool {
     /// Connects lazily: the server may be away.
-    pub(super) fn new(config: &Config, server: PgConnectOptions) -> Self {
+    pub(super) fn new(config: &Config, server: Address) -> Self {
         let statements = config.statement_timeout.saturating_mul(STATEMENTS);
         let deadline = config.acquire_timeout.saturating_add(statements);
         let options = PgPoolOptions::new()
@@ -74,7 +75,7 @@ impl Pool {
                     Ok(true)
                 })
             });
-        let pool = options.clone().connect_lazy_with(server.clone());
+        let pool = options.clone().connect_lazy_with(server.options());
         Self {
             options,
             server,
@@ -115,8 +116,8 @@ impl Pool {
     }
 
     /// How to reach the server.
-    pub(super) const fn server(&self) -> &PgConnectOptions {
-        &self.server
+    pub(super) fn server(&self) -> PgConnectOptions {
+        self.server.options()
     }
 
     /// Runs an operation on a connection of its own, for as long as the configuration allows at most. What is then
@@ -129,6 +130,10 @@ impl Pool {
         F: Future<Output = Result<T, LedgerError>>,
     {
         let Current { pool, renewals, .. } = self.current().clone();
+        if let Some(exchanged) = self.server.exchanged() {
+            // Those that are open go on: the server has let them in.
+            pool.set_connect_options(exchanged);
+        }
         let ending = async { operation(self.lend(pool).await?).await };
         let Ok(ended) = timeout(self.deadline, ending).await else {
             self.give_up(renewals);
@@ -170,7 +175,10 @@ impl Pool {
         if current.renewals != renewals || current.pool.is_closed() {
             return;
         }
-        let pool = self.options.clone().connect_lazy_with(self.server.clone());
+        let pool = self
+            .options
+            .clone()
+            .connect_lazy_with(self.server.options());
         let old = std::mem::replace(
             &mut *current,
             Current {
@@ -208,8 +216,6 @@ const fn is_silence(error: &LedgerError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::str::FromStr as _;
-
     use secret::Secret;
     use sqlx::{Connection as _, PgConnection};
 
@@ -220,7 +226,7 @@ mod tests {
         let database = testkit::Postgres::empty_database().await;
         let mut config = Config::at(Secret::inline(database.url()).unwrap());
         config.max_connections = 1;
-        let pool = Pool::new(&config, PgConnectOptions::from_str(database.url()).unwrap());
+        let pool = Pool::new(&config, Address::read(&config, &[]).unwrap());
         let create = |mut connection: Lent| async move {
             Ok(connection.execute("CREATE TABLE t (n int)").await?)
         };
