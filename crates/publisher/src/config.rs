@@ -105,6 +105,10 @@ pub struct Project {
     /// The shared secret of `HS256`.
     #[serde(default)]
     pub secret: Option<Secret>,
+    /// The shared secret of `HS256` before it was exchanged, as long as players come with
+    /// tokens of it: a day, where nobody has changed how long a token lives.
+    #[serde(default)]
+    pub previous_secret: Option<Secret>,
     /// Public keys of `RS256` or `ES256`, each in PEM form or as the JSON that Xsolla Login
     /// serves under `/api/projects/{login_project_id}/keys`; several while keys are
     /// exchanged.

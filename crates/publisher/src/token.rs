@@ -125,7 +125,7 @@ impl Verifier {
         validation.validate_nbf = false;
         validation.validate_aud = false;
         Ok(Self {
-            keys: Keys::new(config.algorithm, config.secret, config.keys)?,
+            keys: Keys::of(&config)?,
             validation,
             issuer: config.issuer,
             login_project_id: config.login_project_id,

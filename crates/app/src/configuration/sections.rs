@@ -384,11 +384,16 @@ impl Rules {
                         "missing; this algorithm needs at least one public key in PEM form",
                     );
                 }
-                if publisher.secret.is_some() {
-                    self.broken(
-                        &format!("{key}.secret"),
-                        "this algorithm takes no shared secret",
-                    );
+                for (name, secret) in [
+                    ("secret", &publisher.secret),
+                    ("previous_secret", &publisher.previous_secret),
+                ] {
+                    if secret.is_some() {
+                        self.broken(
+                            &format!("{key}.{name}"),
+                            "this algorithm takes no shared secret",
+                        );
+                    }
                 }
             }
         }

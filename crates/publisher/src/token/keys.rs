@@ -7,14 +7,17 @@ use jsonwebtoken::DecodingKey;
 use secret::Secret;
 use serde::Deserialize;
 
-use crate::config::Algorithm;
+use crate::config::{Algorithm, Project};
 
 /// Keys that one text may hold: more would be a way to make every token expensive.
 const KEYS_MAX: usize = 16;
 
 #[derive(Debug)]
 pub(super) enum Keys {
-    Shared(Secret),
+    Shared {
+        secret: Secret,
+        previous: Option<Secret>,
+    },
     Rsa(Vec<Secret>),
     EllipticCurve(Vec<Secret>),
 }
@@ -39,15 +42,15 @@ pub enum KeyFault {
 }
 
 impl Keys {
-    pub(super) fn new(
-        algorithm: Algorithm,
-        secret: Option<Secret>,
-        keys: Vec<Secret>,
-    ) -> Result<Self, KeyFault> {
-        let keys = match algorithm {
-            Algorithm::HS256 => return secret.map(Self::Shared).ok_or(KeyFault::NoSecret),
-            Algorithm::RS256 => Self::Rsa(keys),
-            Algorithm::ES256 => Self::EllipticCurve(keys),
+    pub(super) fn of(project: &Project) -> Result<Self, KeyFault> {
+        let keys = match project.algorithm {
+            Algorithm::HS256 => {
+                let secret = project.secret.clone().ok_or(KeyFault::NoSecret)?;
+                let previous = project.previous_secret.clone();
+                return Ok(Self::Shared { secret, previous });
+            }
+            Algorithm::RS256 => Self::Rsa(project.keys.clone()),
+            Algorithm::ES256 => Self::EllipticCurve(project.keys.clone()),
         };
         let (Self::Rsa(texts) | Self::EllipticCurve(texts)) = &keys else {
             return Err(KeyFault::NoKey);
@@ -64,7 +67,11 @@ impl Keys {
     /// The keys that may have signed a token whose header says `kid`.
     pub(super) fn candidates(&self, kid: Option<&str>) -> Vec<DecodingKey> {
         match self {
-            Self::Shared(secret) => vec![DecodingKey::from_secret(secret.reveal().as_bytes())],
+            Self::Shared { secret, previous } => [Some(secret), previous.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(|secret| DecodingKey::from_secret(secret.reveal().as_bytes()))
+                .collect(),
             Self::Rsa(texts) | Self::EllipticCurve(texts) => texts
                 .iter()
                 .flat_map(|text| self.read(text))

@@ -12,6 +12,7 @@ fn project(algorithm: Algorithm, secret: Option<&str>, keys: &[&str]) -> Project
     Project {
         algorithm,
         secret: secret.as_ref().map(hide),
+        previous_secret: None,
         keys: keys.iter().map(hide).collect(),
         issuer: "https://login.xsolla.com".to_owned(),
         login_project_id: Jwt::LOGIN_PROJECT.to_owned(),
@@ -65,6 +66,25 @@ fn dates_may_have_a_fraction_and_must_be_possible() {
             Err(TokenFault::Expired),
             "{impossible}"
         );
+    }
+}
+
+#[test]
+fn tokens_of_the_secret_before_are_good_as_long_as_it_is_named() {
+    let jwt = Jwt::new("mira", EXPIRES);
+    let mut config = project(Algorithm::HS256, Some(SECRET), &[]);
+    let is_good = |config: &Project, secret: &str| {
+        let verifier = Verifier::new(config.clone()).unwrap();
+        verifier.verify(&jwt.hs256(secret), at(EXPIRES)).is_ok()
+    };
+    assert!(!is_good(&config, "the secret before"));
+    config.previous_secret = Some(Secret::inline("the secret before").unwrap());
+    for (secret, good) in [
+        (SECRET, true),
+        ("the secret before", true),
+        ("another", false),
+    ] {
+        assert_eq!(is_good(&config, secret), good, "{secret}");
     }
 }
 

@@ -124,6 +124,7 @@ pub(crate) fn login() -> Project {
     Project {
         algorithm: Algorithm::HS256,
         secret: Some(secret(SECRET)),
+        previous_secret: None,
         keys: Vec::new(),
         issuer: "https://login.xsolla.com".to_owned(),
         login_project_id: Jwt::LOGIN_PROJECT.to_owned(),

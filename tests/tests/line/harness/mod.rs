@@ -391,6 +391,7 @@ impl Roles {
         let believed = publisher::Project {
             algorithm: publisher::Algorithm::HS256,
             secret: Some(Secret::inline(LOGIN_SECRET).unwrap()),
+            previous_secret: None,
             keys: Vec::new(),
             issuer: ISSUER.to_owned(),
             login_project_id: LOGIN_PROJECT.to_owned(),

@@ -71,12 +71,17 @@ fn items(config: &Configuration) -> Vec<Item> {
                 add(key, Use::Webhooks, secret);
             }
         }
-        let studio = project.studio.as_ref();
+        let (tokens, studio) = (project.publisher.as_ref(), project.studio.as_ref());
         for (key, purpose, secret) in [
             (
                 "publisher.secret",
                 Use::Tokens,
-                project.publisher.as_ref().and_then(|it| it.secret.as_ref()),
+                tokens.and_then(|it| it.secret.as_ref()),
+            ),
+            (
+                "publisher.previous_secret",
+                Use::Tokens,
+                tokens.and_then(|it| it.previous_secret.as_ref()),
             ),
             (
                 "quarantine.key",

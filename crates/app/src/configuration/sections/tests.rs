@@ -267,3 +267,14 @@ fn only_who_takes_webhooks_needs_their_secrets() {
          webhooks needs at least one secret that signs them"
     );
 }
+
+#[test]
+fn the_secret_before_is_of_the_algorithm_that_has_one() {
+    let to = "'RS256'\nprevious_secret = 'before'\nkeys = ['pem']";
+    let found = faults(&format!("{MINIMAL}{GAME}").replacen("'HS256'", to, 1));
+    let expected = "projects.44056.publisher.previous_secret";
+    assert!(
+        found.iter().any(|fault| fault.starts_with(expected)),
+        "{found:?}"
+    );
+}
