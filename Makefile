@@ -18,7 +18,7 @@ coverage := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
 	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
 
-.PHONY: ahead c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages prometheus image verify-deploy deploy-packages
+.PHONY: ahead c++ help static verify-static linked-static run run-cluster stack-up stack-down fmt lint test chaos bench fuzz deny rust js-packages py-packages prometheus runbook-tools image verify-deploy deploy-packages
 
 help: ## Print what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,7 +68,7 @@ deploy_tests = PATH="$(CURDIR)/$(deploy)/bin:$$PATH" \
 verify-deploy: rust deploy-packages linked-static ## Hold chart, image and compose file against schemas and the program
 	@deploy/stack/with.sh $(SHELL) $(.SHELLFLAGS) '$(deploy_tests)'
 
-test: deploy-packages
+test: deploy-packages runbook-tools
 
 stack-up: ## Start a private RabbitMQ, Redis and PostgreSQL; URLs in .stack/env
 	@deploy/stack/up.sh
@@ -137,6 +137,10 @@ $(js)/node_modules/.package-lock.json: $(js)/package-lock.json
 	@deploy/stack/install.sh nodejs npm
 	npm ci --prefix $(js) --no-audit --no-fund
 endif
+
+# The commands of the runbooks are run as they stand.
+runbook-tools:
+	@deploy/stack/install.sh jq
 
 # Dashboards and rules are held against the real one.
 prometheus:

@@ -3,6 +3,8 @@
 mod data_file;
 mod doctor;
 mod moving;
+#[cfg(test)]
+mod pages;
 mod play;
 mod reading;
 mod rehearse;

@@ -1,9 +1,10 @@
 //! The line as separate processes on servers of its own, behind balancers and cutting
-//! proxies, under a sale: broken on purpose, and rolled to another version.
+//! proxies, under a sale: broken on purpose, rolled to another version, lost and put back.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod balancer;
 mod chaos;
+mod disaster;
 mod process;
 mod roles;
 mod rolling;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use rehearsal::findings::{Deadline, Findings};
 use rehearsal::journal::Journal;
 use rehearsal::verdict::{Limits, Verdict};
-use rehearsal::{Http, Plan, Rehearsal, RehearsalError, prepare};
+use rehearsal::{Http, Plan, Rehearsal, RehearsalError, Target, prepare};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -38,10 +39,15 @@ const DRAIN: Duration = Duration::from_mins(4);
 
 /// Registers the players. On a loaded machine the roles may refuse some for now.
 async fn prepared(plan: &Plan, roles: &Roles) -> Rehearsal {
+    prepared_against(plan, &roles.target()).await
+}
+
+/// The same where something else stands in front of the roles.
+async fn prepared_against(plan: &Plan, target: &Target) -> Rehearsal {
     let deadline = Instant::now() + DRAIN;
     loop {
         let now = task::now().unix_timestamp();
-        match prepare(plan.clone(), roles.target(), now).await {
+        match prepare(plan.clone(), target.clone(), now).await {
             Err(RehearsalError::Players(why)) if Instant::now() < deadline => {
                 say(&format!("once more: {why}"));
                 sleep(Duration::from_secs(1)).await;
@@ -53,7 +59,11 @@ async fn prepared(plan: &Plan, roles: &Roles) -> Rehearsal {
 
 /// What the rehearsal says of it.
 async fn judge(journal: &Journal, roles: &Roles) -> (Findings, Verdict) {
-    let target = roles.target();
+    judge_against(journal, &roles.target()).await
+}
+
+/// The same with other keys.
+async fn judge_against(journal: &Journal, target: &Target) -> (Findings, Verdict) {
     let urls = [
         &target.server.as_ref().unwrap().url,
         &target.client.as_ref().unwrap().url,
@@ -64,7 +74,7 @@ async fn judge(journal: &Journal, roles: &Roles) -> (Findings, Verdict) {
         answer: ANSWER,
     };
     let now = task::now().unix_timestamp();
-    let findings = Findings::read(journal, &target, &http, deadline, now)
+    let findings = Findings::read(journal, target, &http, deadline, now)
         .await
         .unwrap();
     let limits = Limits {

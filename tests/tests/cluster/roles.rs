@@ -1,6 +1,8 @@
 //! The roles of `grantline`, each a process of its own, behind balancers, and their servers
 //! behind proxies.
 
+mod standstill;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::net::{SocketAddr, TcpListener};
