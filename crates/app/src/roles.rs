@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -198,7 +199,7 @@ impl Roles {
             config.check_taking_webhooks()?;
         }
         let listeners = Listeners::bind(self, config)?;
-        let telemetry = telemetry::init(&config.telemetry, name)?;
+        let telemetry = telemetry::init(&config.telemetry, name, config.projects.len())?;
         let addresses = listeners.addresses();
         tracing::info!(
             role = name, version = env!("CARGO_PKG_VERSION"), projects = config.projects.len(),
@@ -376,17 +377,18 @@ impl Wiring {
         });
     }
 
-    /// Waits until the ledger can be used. `false` when the process drains before.
+    /// Waits until the ledger can be used. `false` when the process drains before. In a box:
+    /// what it needs is not needed for as long as a role lives.
     fn schema(
         &self,
         name: &'static str,
-    ) -> impl Future<Output = Result<bool, SchemaError>> + Send + 'static {
+    ) -> Pin<Box<dyn Future<Output = Result<bool, SchemaError>> + Send>> {
         let check = self.readiness.register(name, Need::Required);
         let (ledger, drain) = (self.ledger.clone(), self.lifecycle.drain_token().clone());
-        async move {
+        Box::pin(async move {
             let usable = drain.run_until_cancelled(usable(&ledger, &check)).await;
             usable.map_or(Ok(false), |usable| usable.map(|()| true))
-        }
+        })
     }
 }
 

@@ -99,7 +99,9 @@ impl Lifecycle {
         E: Into<anyhow::Error>,
     {
         let lifecycle = self.clone();
-        let task = self.abort.clone().run_until_cancelled_owned(task);
+        // An `async` block has room for what it was given and for what it awaits, so each of
+        // those below would double the role's whole state.
+        let task = Box::pin(self.abort.clone().run_until_cancelled_owned(task));
         self.tasks.spawn(async move {
             // Runs on every way out, a drop of this very future included.
             let _drain_on_end = lifecycle.drain.clone().drop_guard();
@@ -122,9 +124,7 @@ impl Lifecycle {
         F: Future<Output = ()> + Send + 'static,
     {
         let task = self.abort.clone().run_until_cancelled_owned(task);
-        self.tasks.spawn(async move {
-            task.await;
-        });
+        self.tasks.spawn(task);
     }
 
     /// Runs a task that lives as long as [`Lifecycle::wait`] has anything to wait for,
@@ -136,7 +136,7 @@ impl Lifecycle {
         E: Into<anyhow::Error>,
     {
         let lifecycle = self.clone();
-        let task = self.stopped.clone().run_until_cancelled_owned(task);
+        let task = Box::pin(self.stopped.clone().run_until_cancelled_owned(task));
         tokio::spawn(async move {
             let outcome = tokio::spawn(async move {
                 match task.await {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use opentelemetry::metrics::{Histogram, Meter, MeterProvider};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
 use prometheus::{Registry, TextEncoder};
 use tokio::runtime::Handle;
 
@@ -17,6 +17,12 @@ pub const DURATION_BUCKETS: [f64; 16] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,
 ];
+
+/// Label sets that no project is in: the product of all types, outcomes and reasons is larger,
+/// what can be is not.
+const LABEL_SETS: usize = 400;
+/// Those of one project: types by verdicts, at the most.
+const LABEL_SETS_OF_A_PROJECT: usize = 32;
 
 /// The metrics of a process. Clones share them.
 #[derive(Clone, Debug)]
@@ -33,11 +39,15 @@ impl Telemetry {
     /// Never: a fresh registry takes its first collector.
     #[must_use]
     pub fn quiet() -> Self {
-        Self::build(Resource::builder_empty().build(), None)
+        Self::build(Resource::builder_empty().build(), None, 1)
             .expect("a fresh registry takes its first collector")
     }
 
-    pub(crate) fn build(resource: Resource, push: Option<&otlp::Push>) -> Result<Self, Error> {
+    pub(crate) fn build(
+        resource: Resource,
+        push: Option<&otlp::Push>,
+        projects: usize,
+    ) -> Result<Self, Error> {
         let registry = Registry::new();
         let reader = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
@@ -47,7 +57,8 @@ impl Telemetry {
             .map_err(Error::Reader)?;
         let mut builder = SdkMeterProvider::builder()
             .with_resource(resource)
-            .with_reader(reader);
+            .with_reader(reader)
+            .with_view(room_for(projects));
         if let Some(push) = push {
             builder = builder.with_periodic_exporter(push.metrics()?);
         }
@@ -83,6 +94,13 @@ impl Telemetry {
     pub(crate) fn shutdown(&self, limit: Duration) -> OTelSdkResult {
         self.provider.shutdown_with_timeout(limit)
     }
+}
+
+/// Each instrument has room for the label sets of so many projects. The SDK would reserve 2,000
+/// for each, megabytes in all, and count the rest as one, however many projects there are.
+fn room_for(projects: usize) -> impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static {
+    let most = LABEL_SETS.saturating_add(projects.saturating_mul(LABEL_SETS_OF_A_PROJECT));
+    move |_| Stream::builder().with_cardinality_limit(most).build().ok()
 }
 
 /// A histogram of seconds with [`DURATION_BUCKETS`]. `name` carries no unit; Prometheus

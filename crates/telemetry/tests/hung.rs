@@ -15,7 +15,7 @@ fn a_collector_that_never_answers_delays_the_end_by_seconds_only() {
         trace_ratio: Some(1.0),
         ..Config::default()
     };
-    let guard = telemetry::init(&config, "worker").expect("good settings");
+    let guard = telemetry::init(&config, "worker", 1).expect("good settings");
     tracing::warn!(order.id = 4711, "Seen");
     Span::begin().end(SpanKind::Internal, "demo.book", None, |_| {});
     guard

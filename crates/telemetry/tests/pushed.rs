@@ -74,7 +74,7 @@ async fn what_is_told_reaches_the_collector_at_the_latest_when_the_process_ends(
         trace_ratio: Some(0.0),
         ..Config::default()
     };
-    let guard = telemetry::init(&config, "ingress").expect("good settings");
+    let guard = telemetry::init(&config, "ingress", 1).expect("good settings");
     assert!(telemetry::tells());
 
     let sampled = Span::below(Place::of(&context("01")));

@@ -8,7 +8,7 @@ fn without_a_collector_there_are_ids_and_metrics_and_a_second_setup_is_refused()
         format: Format::Json,
         ..Config::default()
     };
-    let guard = telemetry::init(&config, "worker").expect("good settings");
+    let guard = telemetry::init(&config, "worker", 1).expect("good settings");
 
     let span = Span::begin();
     let place = span.place().expect("ids need no collector");
@@ -22,7 +22,7 @@ fn without_a_collector_there_are_ids_and_metrics_and_a_second_setup_is_refused()
     assert!(text.contains(r#"grantline_role="worker""#), "{text}");
     assert!(text.contains(r#"service_name="grantline""#), "{text}");
 
-    let second = telemetry::init(&config, "worker");
+    let second = telemetry::init(&config, "worker", 1);
     assert!(matches!(second, Err(Error::Subscribed(_))));
     drop(guard);
 }

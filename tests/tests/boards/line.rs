@@ -134,7 +134,7 @@ impl Line {
     }
 
     pub(crate) fn begin_sale(&self) -> Sale {
-        Sale::begin(&self.folder.join("instance.toml"), "15s")
+        Sale::begin(&self.folder.join("instance.toml"), "60s")
     }
 
     fn run(&mut self, number: usize) {

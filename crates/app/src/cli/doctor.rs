@@ -22,7 +22,7 @@ pub(crate) struct Doctor {
     /// `ingress.listen` on this machine, or the instance that serves the demo.
     #[arg(long, value_name = "URL")]
     pub(crate) ingress_url: Option<String>,
-    /// How long each check may take.
+    /// How long a server may take to answer a check.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) timeout: Duration,
     /// Folder of the demo project, which is looked at while nothing is configured.

@@ -63,7 +63,7 @@ async fn every_fixture_ends_with_its_answer_and_in_its_lane() {
         ..telemetry::Config::default()
     };
     // Spans have ids only with the process's subscriber.
-    let _telemetry = telemetry::init(&quiet, "ingress").unwrap();
+    let _telemetry = telemetry::init(&quiet, "ingress", 1).unwrap();
     let vhost = RabbitMq::vhost().await;
     let database = Postgres::database().await;
     let ledger = database.ledger();

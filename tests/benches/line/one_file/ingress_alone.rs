@@ -67,7 +67,7 @@ impl Drop for Ingress {
 /// has one, telemetry included.
 pub(crate) async fn serve(path: &Path) {
     bare::end_with_parent();
-    let telemetry = telemetry::init(&telemetry::Config::default(), "ingress").unwrap();
+    let telemetry = telemetry::init(&telemetry::Config::default(), "ingress", 1).unwrap();
     let meter = |owner| telemetry.telemetry().meter(owner);
     let lifecycle = Lifecycle::new();
     let file = File::open(path).unwrap();

@@ -1,7 +1,7 @@
 //! `grantline doctor`: everything that is wrong around a line, and what to do about it.
 //!
-//! Each check is a function that returns what it finds. All run at once, each for a limited
-//! time, so that a server that is away hides nothing of the others.
+//! Each check is a function that returns what it finds. All run at once, and each waits for a
+//! server for a limited time, so that one that is away hides nothing of the others.
 //!
 //! Invariant: no secret is in a finding, and nothing is changed but a key in Redis that
 //! expires within a second.
@@ -40,7 +40,7 @@ struct Patient {
     /// Whose rights are looked for.
     roles: BTreeSet<Role>,
     ingress: Ingress,
-    /// How long a check may take.
+    /// How long a server may take to answer.
     limit: Duration,
 }
 
@@ -69,31 +69,37 @@ async fn examine(patient: Arc<Patient>) -> Vec<Finding> {
     macro_rules! start {
         ($check:literal, $patient:ident => $findings:expr) => {{
             let $patient = Arc::clone(&patient);
-            let check = async move { $findings };
-            let limited = limited($check, patient.limit, check);
-            running.push(($check, tokio::spawn(limited)));
+            running.push(($check, tokio::spawn(async move { $findings })));
         }};
+    }
+    let limit = patient.limit;
+    macro_rules! ask {
+        ($check:literal, $patient:ident => $findings:expr) => {
+            start!($check, $patient => limited($check, limit, async move { $findings }).await)
+        };
     }
     match patient.config.stack() {
         Stack::Embedded(embedded) => {
             let path = embedded.file.clone();
+            // Reads all of it, however large it is.
             start!("file", _patient => file::check(&path).await);
         }
         Stack::Cluster { ledger, broker } => {
             let config = ledger.clone();
-            start!("ledger", patient => ledger::check(&patient, &config).await);
+            ask!("ledger", patient => ledger::check(&patient, &config).await);
             let config = broker.clone();
-            start!("broker", patient => broker::access(&patient, &config).await);
+            ask!("broker", patient => broker::access(&patient, &config).await);
             let config = broker.clone();
-            start!("broker.management", _patient => broker::cluster(&config).await);
+            ask!("broker.management", _patient => broker::cluster(&config).await);
             let config = broker.clone();
-            start!("broker.topology", _patient => broker::topology(&config).await);
-            start!("claim", patient => claim::check(&patient.config.claim).await);
+            ask!("broker.topology", _patient => broker::topology(&config).await);
+            ask!("claim", patient => claim::check(&patient.config.claim).await);
             for server in servers(&patient.config, ledger, broker) {
-                start!("certificates", _patient => certificates::check(&server).await);
+                ask!("certificates", _patient => certificates::check(&server).await);
             }
         }
     }
+    // Limits each request by itself: there may be many projects.
     start!("ingress", patient => ingress::check(&patient).await);
     let mut found = encryption(&patient.config);
     for (check, running) in running {
