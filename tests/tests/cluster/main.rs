@@ -1,5 +1,5 @@
 //! The line as separate processes on servers of its own, behind balancers and cutting
-//! proxies, under a sale: broken on purpose, and rolled to another version.
+//! proxies, under a sale: broken on purpose, rolled to another version, and scaled.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod balancer;
@@ -7,6 +7,7 @@ mod chaos;
 mod process;
 mod roles;
 mod rolling;
+mod scaling;
 #[expect(dead_code, reason = "the test of TLS asks who is connected")]
 mod servers;
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 use rehearsal::findings::{Deadline, Findings};
 use rehearsal::journal::Journal;
 use rehearsal::verdict::{Limits, Verdict};
-use rehearsal::{Http, Plan, Rehearsal, RehearsalError, prepare};
+use rehearsal::{Http, Plan, Rehearsal, RehearsalError, Target, prepare};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -38,10 +39,15 @@ const DRAIN: Duration = Duration::from_mins(4);
 
 /// Registers the players. On a loaded machine the roles may refuse some for now.
 async fn prepared(plan: &Plan, roles: &Roles) -> Rehearsal {
+    prepared_against(plan, &roles.target()).await
+}
+
+/// The same where something else stands in front of the roles.
+async fn prepared_against(plan: &Plan, target: &Target) -> Rehearsal {
     let deadline = Instant::now() + DRAIN;
     loop {
         let now = task::now().unix_timestamp();
-        match prepare(plan.clone(), roles.target(), now).await {
+        match prepare(plan.clone(), target.clone(), now).await {
             Err(RehearsalError::Players(why)) if Instant::now() < deadline => {
                 say(&format!("once more: {why}"));
                 sleep(Duration::from_secs(1)).await;

@@ -177,7 +177,7 @@ fn numbers(role: &'static str) -> impl Iterator<Item = usize> {
         .map(|(number, _)| number)
 }
 
-fn paid(journal: &Journal) -> usize {
+pub(crate) fn paid(journal: &Journal) -> usize {
     let is_paid = |post: &&Post| {
         let notice = &journal.shoppers[post.shopper as usize].notices[usize::from(post.notice)];
         post.is_acknowledged() && matches!(notice.says, Says::OrderPaid { .. })
@@ -222,7 +222,7 @@ fn plan(seed: u64) -> Plan {
 }
 
 /// Answers that nobody should get, and how many did: nothing is sent that could be refused.
-fn refused(journal: &Journal) -> BTreeMap<Answer, usize> {
+pub(crate) fn refused(journal: &Journal) -> BTreeMap<Answer, usize> {
     let mut refused = BTreeMap::new();
     for post in &journal.posts {
         if !post.is_acknowledged() && post.answer != Answer::Code(503) {
