@@ -27,8 +27,8 @@ const OTHERS: [(&str, &str); 3] = [
     ("api", "api"),
     ("worker", "worker"),
 ];
-/// What one ingress may look at in a second. The usual load is some three.
-const REQUESTS_PER_SECOND: u32 = 10;
+/// What one ingress may look at in a second. The usual load is some two.
+const REQUESTS_PER_SECOND: u32 = 8;
 /// Between two looks of a `HorizontalPodAutoscaler`, in seconds, unless the cluster was told
 /// otherwise.
 const SYNC: u64 = 15;

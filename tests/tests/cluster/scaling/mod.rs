@@ -26,7 +26,7 @@ use crate::roles::{PROJECT, Roles};
 use crate::rolling::refused;
 use crate::{ANSWER, OPEN, judge, prepared_against, say};
 
-const ORDERS_PER_SECOND: f64 = 1.0;
+const ORDERS_PER_SECOND: f64 = 0.75;
 /// With those who come anyway, ten times as many.
 const CROWD: f64 = 9.0 * ORDERS_PER_SECOND;
 /// Few who watch: what is looked for are queues.

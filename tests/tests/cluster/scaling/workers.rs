@@ -26,7 +26,7 @@ const OTHERS: [(&str, &str, &[&str]); 4] = [
     ),
 ];
 /// There and back, between a worker and its database.
-const FAR: Duration = Duration::from_millis(40);
+const FAR: Duration = Duration::from_millis(50);
 const LANES: u64 = 1;
 const PREFETCH: u64 = 4;
 const BATCH: u64 = 2;
