@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import yaml
 from conftest import (
+    CHART,
     FULL,
     ROLES,
     ROOT,
@@ -361,7 +362,9 @@ def test_a_scaled_worker_counts_what_is_held_and_asks_for_none_while_merely_busy
             assert metadata["queueName"] == f"grantline.{name.removeprefix('worker-')}.v1"
             environment = environment_of(by_component(render(scenario), "Deployment")[name])
             held = int(environment["GRANTLINE__WORKER__LANES"]) * int(environment["GRANTLINE__WORKER__PREFETCH"])
-            assert int(metadata["value"]) >= 2 * held
+            # As the test of scaling reckons.
+            times = yaml.safe_load((CHART / "values.yaml").read_text())["keda"]["timesHeld"]
+            assert times >= 2 and int(metadata["value"]) == times * held
             assert each["spec"]["fallback"]["replicas"] >= each["spec"]["minReplicaCount"]
             (authentication,) = of_kind(render(scenario), "TriggerAuthentication")
             assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]

@@ -67,19 +67,25 @@ impl RabbitMq {
         vhost
     }
 
-    /// The process that the broker's first node is, on its own machine.
+    /// The process that the broker's first node is, on its own machine. A node that has just
+    /// started tells it after some seconds.
     ///
     /// # Panics
-    /// When there is no broker, or it does not let us.
+    /// When there is no broker, or it does not let us, or it does not tell within a minute.
     pub async fn process() -> u32 {
-        let found = Api::of_the_environment()
-            .call(Method::GET, "nodes", None)
-            .await
-            .expect("the broker of RABBITMQ_API_URL runs and lets its user do this");
-        let process = found.as_ref().and_then(|nodes| nodes[0]["os_pid"].as_str());
-        process
-            .and_then(|process| process.parse().ok())
-            .expect("a node has a process")
+        let api = Api::of_the_environment();
+        for _ in 0..600 {
+            let found = api.call(Method::GET, "nodes", None);
+            let found = found
+                .await
+                .expect("the broker of RABBITMQ_API_URL runs and lets its user do this");
+            let process = found.as_ref().and_then(|nodes| nodes[0]["os_pid"].as_str());
+            if let Some(process) = process.and_then(|process| process.parse().ok()) {
+                return process;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("a node has a process");
     }
 }
 

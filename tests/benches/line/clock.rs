@@ -32,12 +32,42 @@ pub(crate) fn ms(duration: Duration) -> f64 {
 /// Seconds of processor time a process has had, its ended threads included. Zero where the
 /// process cannot be seen: a broker on another machine.
 pub(crate) fn processor_seconds(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The program's name before it may hold any character.
-    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
-    let ticks = fields.split(' ').skip(11).take(2);
-    ticks
-        .filter_map(|ticks| ticks.parse::<f64>().ok())
-        .sum::<f64>()
-        / TICKS_PER_SECOND
+    Stat::of(process).map_or(0.0, |stat| stat.own)
+}
+
+/// The same of a process and all those it has started, whether they have ended or not. Of the
+/// children's children nobody asks.
+pub(crate) fn processor_seconds_with_children(process: u32) -> f64 {
+    let children = std::fs::read_dir("/proc").into_iter().flatten();
+    let children = children.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let children = children.filter_map(Stat::of);
+    let children = children.filter(|stat| stat.parent == process);
+    let own = Stat::of(process).map_or(0.0, |stat| stat.own + stat.ended_children);
+    own + children.map(|stat| stat.own).sum::<f64>()
+}
+
+/// What the kernel tells of a process; times in seconds.
+struct Stat {
+    parent: u32,
+    own: f64,
+    ended_children: f64,
+}
+
+impl Stat {
+    fn of(process: u32) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The program's name before it may hold any character.
+        let (_, fields) = stat.rsplit_once(") ")?;
+        let fields: Vec<&str> = fields.split(' ').collect();
+        let seconds = |place: usize| {
+            let user_and_system = fields.get(place..place + 2)?.iter();
+            let ticks = user_and_system.filter_map(|ticks| ticks.parse::<f64>().ok());
+            Some(ticks.sum::<f64>() / TICKS_PER_SECOND)
+        };
+        Some(Self {
+            parent: fields.get(1)?.parse().ok()?,
+            own: seconds(11)?,
+            ended_children: seconds(13)?,
+        })
+    }
 }

@@ -15,6 +15,7 @@
 
 mod acknowledge;
 mod bare;
+mod capacity;
 mod clock;
 mod goal;
 mod load;
@@ -37,8 +38,10 @@ use roles::{Role, Stack};
 #[derive(Clone, Copy)]
 enum Part {
     Reading,
-    /// The only one that needs servers.
+    /// Needs servers.
     Servers,
+    /// Needs servers, that nobody else uses.
+    Capacity,
     File,
     Steady,
     Telemetry,
@@ -46,9 +49,10 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Reading,
         Self::Servers,
+        Self::Capacity,
         Self::File,
         Self::Steady,
         Self::Telemetry,
@@ -59,6 +63,7 @@ impl Part {
         match self {
             Self::Reading => "reading",
             Self::Servers => "servers",
+            Self::Capacity => "capacity",
             Self::File => "file",
             Self::Steady => "steady",
             Self::Telemetry => "telemetry",
@@ -70,6 +75,10 @@ impl Part {
         match self {
             Self::Reading => reading::compare().into(),
             Self::Servers => servers().await,
+            Self::Capacity => {
+                capacity::measure().await;
+                Vec::new()
+            }
             Self::File => one_file::measure().await,
             Self::Steady => one_file::steady().await.into(),
             Self::Telemetry => vec![one_file::telemetry().await],
@@ -98,7 +107,10 @@ fn main() {
         }
     }
     machine::describe("after");
-    goal::print(&goals);
+    // What things cost has no aim.
+    if !goals.is_empty() {
+        goal::print(&goals);
+    }
 }
 
 async fn servers() -> Vec<Goal> {

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::roles::{LOGIN_PROJECT, LOGIN_SECRET, PROJECT, Role};
 
@@ -28,7 +30,12 @@ impl Player {
         let stream = TcpStream::connect(line.publisher).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let url = format!("ws://{}/connection/websocket", line.publisher);
-        let (mut stream, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+        // Ten thousand of them with the usual buffers would take gigabytes.
+        let buffers = WebSocketConfig::default()
+            .read_buffer_size(4_096)
+            .write_buffer_size(4_096);
+        let connected = client_async_with_config(url, stream, Some(buffers)).await;
+        let (mut stream, _) = connected.unwrap();
         let connect = json!({"id": 1, "connect": {"data": {"auth": token, "project_id": PROJECT}}});
         stream
             .send(Message::text(connect.to_string()))

@@ -64,7 +64,7 @@ impl Role {
             publisher,
             _folder: folder,
         };
-        role.wait_until_accepting().await;
+        role.wait_until_it_works(subcommand).await;
         role
     }
 
@@ -72,14 +72,22 @@ impl Role {
         self.process.id()
     }
 
-    async fn wait_until_accepting(&mut self) {
+    async fn wait_until_it_works(&mut self, subcommand: &str) {
         let request = signed(NOTICE);
         loop {
-            let listens = TcpStream::connect(self.ingress).await.is_ok();
-            if listens && Poster::connect(self.ingress).await.try_post(&request).await {
+            let works = match subcommand {
+                // Whoever waits for its work waits for it.
+                "worker" => true,
+                "publisher" => TcpStream::connect(self.publisher).await.is_ok(),
+                _ => {
+                    TcpStream::connect(self.ingress).await.is_ok()
+                        && Poster::connect(self.ingress).await.try_post(&request).await
+                }
+            };
+            if works {
                 return;
             }
-            self.process.check_that_it_may_still("accept a notice");
+            self.process.check_that_it_may_still("work");
             sleep(Duration::from_millis(20)).await;
         }
     }

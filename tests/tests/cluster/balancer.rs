@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
 
 /// Hands connections on to copies of a role. Ends when dropped.
@@ -67,6 +68,34 @@ async fn hand_on(mut client: TcpStream, copies: Vec<SocketAddr>) {
             let _ = copy_bidirectional(&mut client, &mut server).await;
             return;
         }
+    }
+}
+
+/// Threads for balancers and proxies alone: who shares them with shoppers and verdict makes
+/// every line as slow as those are busy.
+pub(crate) struct Lines(Option<Runtime>);
+
+impl Lines {
+    pub(crate) fn new() -> Self {
+        let threads = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
+        Self(Some(threads.unwrap()))
+    }
+
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        made: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        self.0.as_ref().unwrap().spawn(made).await.unwrap()
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        // Nobody may wait here for what is still under way.
+        self.0.take().unwrap().shutdown_background();
     }
 }
 

@@ -1,5 +1,6 @@
 //! The line as separate processes on servers of its own, behind balancers and cutting
-//! proxies, under a sale: broken on purpose, rolled to another version, lost and put back.
+//! proxies, under a sale: broken on purpose, rolled to another version, scaled, lost and put
+//! back.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod balancer;
@@ -8,6 +9,7 @@ mod disaster;
 mod process;
 mod roles;
 mod rolling;
+mod scaling;
 #[expect(dead_code, reason = "the test of TLS asks who is connected")]
 mod servers;
 

@@ -1,9 +1,10 @@
 //! The roles of `grantline`, each a process of its own, behind balancers, and their servers
 //! behind proxies.
 
+mod crowd;
 mod standstill;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -16,10 +17,9 @@ use secret::Secret;
 use testkit::CuttingProxy;
 use tests::{Chance, Http};
 use tokio::process::{Child, Command};
-use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::balancer::Balancer;
+use crate::balancer::{Balancer, Lines};
 use crate::process::{Halted, ask_to_end, born, halt_family, kill_family};
 use crate::servers::{Server, Servers};
 
@@ -76,6 +76,30 @@ impl Version {
 /// Two for each process, and for one more while a process is replaced.
 pub(crate) const PORTS: usize = 2 * (ROLES.len() + 1);
 
+/// A process to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    /// Its log's name, too: no two may have the same.
+    pub(crate) name: String,
+    /// The subcommand.
+    pub(crate) role: &'static str,
+    /// What follows it.
+    pub(crate) arguments: &'static [&'static str],
+    /// Where its configuration is not that of all.
+    pub(crate) environment: Vec<(&'static str, String)>,
+}
+
+impl Member {
+    pub(crate) fn new(name: impl Into<String>, role: &'static str) -> Self {
+        Self {
+            name: name.into(),
+            role,
+            arguments: &[],
+            environment: Vec::new(),
+        }
+    }
+}
+
 /// Where a process listens, over every restart.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -88,9 +112,14 @@ pub(crate) struct Roles {
     folder: PathBuf,
     http: Http,
     _lines: Lines,
+    cast: Vec<Member>,
+    /// Those of the cast who are not to run any more.
+    retired: BTreeSet<usize>,
     places: Vec<Place>,
     /// Where the next process listens that is to stand in for another.
     spare: Place,
+    /// Where those listen that are added.
+    vacant: Vec<Place>,
     ingress: Balancer,
     publisher: Balancer,
     api: Balancer,
@@ -101,12 +130,25 @@ pub(crate) struct Roles {
 }
 
 impl Roles {
-    /// Prepares database and broker, then starts every role on [`PORTS`] ports.
+    /// Prepares database and broker, then starts every one of [`ROLES`] on [`PORTS`] ports.
     pub(crate) async fn start(
         folder: &Path,
         servers: &Servers,
         broker: SocketAddr,
         ports: &[SocketAddr],
+    ) -> Self {
+        let cast = ROLES.map(|(name, role)| Member::new(name, role));
+        Self::start_cast(folder, servers, broker, ports, cast.into()).await
+    }
+
+    /// The same with others. Two ports for each, two for a stand-in, and two for each that is
+    /// added later.
+    pub(crate) async fn start_cast(
+        folder: &Path,
+        servers: &Servers,
+        broker: SocketAddr,
+        ports: &[SocketAddr],
+        cast: Vec<Member>,
     ) -> Self {
         let pairs = ports.chunks_exact(2);
         let places = pairs.map(|pair| Place {
@@ -114,10 +156,11 @@ impl Roles {
             admin: pair[1],
         });
         let mut places: Vec<_> = places.collect();
-        let spare = places.remove(ROLES.len());
+        let mut vacant = places.split_off(cast.len());
+        let spare = vacant.remove(0);
         let copies = |subcommand: &str| {
-            let all = ROLES.iter().zip(&places);
-            let copies = all.filter(|((_, role), _)| *role == subcommand);
+            let all = cast.iter().zip(&places);
+            let copies = all.filter(|(member, _)| member.role == subcommand);
             copies.map(|(_, place)| place.serves).collect()
         };
         let lines = Lines::new();
@@ -140,7 +183,10 @@ impl Roles {
             publisher: lines.run(Balancer::before(copies("publisher"))).await,
             api: lines.run(Balancer::before(copies("api"))).await,
             _lines: lines,
+            cast,
+            retired: BTreeSet::new(),
             spare,
+            vacant,
             places,
             proxies,
             processes: BTreeMap::new(),
@@ -150,10 +196,30 @@ impl Roles {
         // earlier may be forgotten, whatever was confirmed.
         roles.migrate(Version::Released).await;
         roles.start_missing();
-        for number in 0..ROLES.len() {
+        for number in 0..roles.cast.len() {
             roles.is_ready(number).await;
         }
         roles
+    }
+
+    /// What stands in front of the copies of this one's role; nobody connects to a worker.
+    fn balancer(&self, number: usize) -> Option<&Balancer> {
+        match self.cast[number].role {
+            "ingress" => Some(&self.ingress),
+            "publisher" => Some(&self.publisher),
+            "api" => Some(&self.api),
+            _ => None,
+        }
+    }
+
+    /// What stands in front of the ingresses.
+    pub(crate) fn ingress(&self) -> SocketAddr {
+        self.ingress.at
+    }
+
+    /// Where it takes requests.
+    pub(crate) fn serves(&self, number: usize) -> SocketAddr {
+        self.places[number].serves
     }
 
     /// Brings schema and topology to what this version needs.
@@ -193,8 +259,7 @@ impl Roles {
     pub(crate) async fn kill(&mut self, number: usize, stall: Duration) {
         let mut process = self.processes.remove(&number).unwrap();
         if let Some(status) = process.try_wait().unwrap() {
-            let (name, _) = ROLES[number];
-            self.ended(name, "ended by itself:", status);
+            self.ended(number, "ended by itself:", status);
             return;
         }
         let id = process.id().unwrap();
@@ -210,7 +275,7 @@ impl Roles {
 
     /// One after the other is asked to end, and runs again before the next one is.
     pub(crate) async fn roll(&mut self) {
-        for number in 0..ROLES.len() {
+        for number in 0..self.cast.len() {
             let process = self.processes.remove(&number).unwrap();
             self.end(number, process).await;
             self.run(number);
@@ -222,18 +287,11 @@ impl Roles {
     /// `maxUnavailable: 0`: it is ready and has its share of new connections before the old
     /// one gets no more of them and is asked to end.
     pub(crate) async fn replace(&mut self, number: usize, version: Version) {
-        let (_, role) = ROLES[number];
         let old = self.processes.remove(&number).unwrap();
         std::mem::swap(&mut self.spare, &mut self.places[number]);
         self.run_version(number, version);
         self.is_ready(number).await;
-        let balancer = match role {
-            "ingress" => Some(&self.ingress),
-            "publisher" => Some(&self.publisher),
-            "api" => Some(&self.api),
-            _ => None,
-        };
-        if let Some(balancer) = balancer {
+        if let Some(balancer) = self.balancer(number) {
             balancer.add(self.places[number].serves);
             balancer.remove(self.spare.serves);
         }
@@ -241,13 +299,18 @@ impl Roles {
     }
 
     /// Asks a process to end, and notes where it does not do so in order.
-    async fn end(&mut self, number: usize, mut process: Child) {
-        let (name, _) = ROLES[number];
+    async fn end(&mut self, number: usize, process: Child) {
         ask_to_end(process.id().unwrap());
+        self.leaves(number, process).await;
+    }
+
+    /// Waits for one that was asked to end.
+    async fn leaves(&mut self, number: usize, mut process: Child) {
         match timeout(PATIENCE, process.wait()).await.map(Result::unwrap) {
             Ok(status) if status.success() => {}
-            Ok(status) => self.ended(name, "ended, asked to, with", status),
+            Ok(status) => self.ended(number, "ended, asked to, with", status),
             Err(_) => {
+                let name = &self.cast[number].name;
                 let tail = self.tail(name);
                 let fault = format!("{name} had not ended {PATIENCE:?} after SIGTERM\n{tail}");
                 self.faults.push(fault);
@@ -258,18 +321,22 @@ impl Roles {
 
     /// Starts the roles that do not run.
     pub(crate) fn start_missing(&mut self) {
-        for (number, (name, _)) in ROLES.into_iter().enumerate() {
+        for number in 0..self.cast.len() {
+            if self.retired.contains(&number) {
+                continue;
+            }
             if let Some(process) = self.processes.get_mut(&number) {
                 let Some(status) = process.try_wait().unwrap() else {
                     continue;
                 };
-                self.ended(name, "ended by itself:", status);
+                self.ended(number, "ended by itself:", status);
             }
             self.run(number);
         }
     }
 
-    fn ended(&mut self, name: &str, how: &str, status: ExitStatus) {
+    fn ended(&mut self, number: usize, how: &str, status: ExitStatus) {
+        let name = &self.cast[number].name;
         let tail = self.tail(name);
         self.faults.push(format!("{name} {how} {status}\n{tail}"));
     }
@@ -279,11 +346,17 @@ impl Roles {
     }
 
     fn run_version(&mut self, number: usize, version: Version) {
-        let (name, role) = ROLES[number];
+        let Member {
+            name,
+            role,
+            arguments,
+            environment,
+        } = &self.cast[number];
         let place = self.places[number];
         let mut command = self.command(name, role, version);
+        command.args(*arguments).envs(environment.iter().cloned());
         command.env("GRANTLINE__ADMIN__LISTEN", place.admin.to_string());
-        if role != "worker" {
+        if *role != "worker" {
             let key = format!("GRANTLINE__{}__LISTEN", role.to_uppercase());
             command.env(key, place.serves.to_string());
         }
@@ -291,7 +364,7 @@ impl Roles {
     }
 
     async fn is_ready(&self, number: usize) {
-        let (name, _) = ROLES[number];
+        let name = &self.cast[number].name;
         let deadline = Instant::now() + PATIENCE;
         while self.admin(number, "ready").await.is_none() {
             assert!(
@@ -304,7 +377,7 @@ impl Roles {
     }
 
     /// What the process says of itself; `None` unless it says 200.
-    async fn admin(&self, number: usize, path: &str) -> Option<String> {
+    pub(crate) async fn admin(&self, number: usize, path: &str) -> Option<String> {
         let url = format!("http://{}/{path}", self.places[number].admin);
         let answer = self.http.ask(Method::GET, &url, &[], "").await.ok()?;
         let said = String::from_utf8_lossy(&answer.bytes).into_owned();
@@ -313,14 +386,13 @@ impl Roles {
 
     /// All that a role has logged so far, whichever process it was.
     pub(crate) fn logged(&self, number: usize) -> String {
-        let (name, _) = ROLES[number];
-        fs::read_to_string(self.log(name)).unwrap()
+        fs::read_to_string(self.log(&self.cast[number].name)).unwrap()
     }
 
     /// The text of every log and of the metrics, by the name of its process.
     pub(crate) async fn told(&self) -> Vec<(String, String)> {
         let mut told = Vec::new();
-        for (number, (name, _)) in ROLES.into_iter().enumerate() {
+        for (number, Member { name, .. }) in self.cast.iter().enumerate() {
             told.push((format!("the log of {name}"), self.logged(number)));
             let metrics = self.admin(number, "metrics").await.unwrap_or_default();
             told.push((format!("the metrics of {name}"), metrics));
@@ -344,7 +416,7 @@ impl Roles {
             .arg(version.binary())
             .arg(subcommand)
             .arg("--config")
-            .arg(self.folder.join("grantline.toml"))
+            .arg(self.configuration())
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .stdin(Stdio::null())
@@ -363,31 +435,6 @@ impl Roles {
         let log = fs::read_to_string(self.log(name)).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
-    }
-}
-
-/// Threads for balancers and proxies alone: who shares them with shoppers and verdict makes
-/// every line as slow as those are busy.
-struct Lines(Option<Runtime>);
-
-impl Lines {
-    fn new() -> Self {
-        let threads = Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build();
-        Self(Some(threads.unwrap()))
-    }
-
-    async fn run<T: Send + 'static>(&self, made: impl Future<Output = T> + Send + 'static) -> T {
-        self.0.as_ref().unwrap().spawn(made).await.unwrap()
-    }
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        // Nobody may wait here for what is still under way.
-        self.0.take().unwrap().shutdown_background();
     }
 }
 

@@ -244,6 +244,30 @@ impl Servers {
             .collect()
     }
 
+    /// One queue, as KEDA reads it: messages, those held unacknowledged among them, and who
+    /// takes from it.
+    pub(crate) async fn queue(&self, name: &str) -> (u64, u64) {
+        let queues = self.management("queues/%2f").await;
+        let queue = queues.iter().find(|queue| queue["name"] == name).unwrap();
+        let count = |what: &str| queue[what].as_u64().unwrap_or_default();
+        (count("messages"), count("consumers"))
+    }
+
+    /// Has the broker count the queues that are declared from here on every second, not every
+    /// five.
+    pub(crate) async fn count_every_second(&self) {
+        let eval = "[application:set_env(rabbit, Key, 1000) ||
+                Key <- [quorum_tick_interval, collect_statistics_interval]],
+            [application:set_env(App, sample_retention_policies,
+                [{Kind, [{60, 1}]} || Kind <- [global, basic, detailed]]) ||
+                App <- [rabbitmq_management, rabbitmq_management_agent]],
+            [ok = application:stop(App) ||
+                App <- [rabbitmq_management, rabbitmq_management_agent]],
+            [ok = application:start(App) ||
+                App <- [rabbitmq_management_agent, rabbitmq_management]].";
+        self.rabbitmqctl(&["eval", eval]).await;
+    }
+
     /// The node that leads each durable queue.
     pub(crate) async fn leaders(&self) -> Vec<String> {
         let queues = self.management("queues/%2f").await;

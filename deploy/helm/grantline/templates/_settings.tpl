@@ -216,7 +216,7 @@ margin, so that one is gone before the next one goes.
 {{- define "grantline.backlogPerPod" -}}
 {{- $all := deepCopy .root.Values.config -}}
 {{- include "grantline.overlay" (dict "base" $all "top" .settings.config) -}}
-{{- default (mul 5 (int $all.worker.lanes) (int $all.worker.prefetch)) (int .root.Values.keda.backlogPerPod) -}}
+{{- default (mul (int .root.Values.keda.timesHeld) (int $all.worker.lanes) (int $all.worker.prefetch)) (int .root.Values.keda.backlogPerPod) -}}
 {{- end -}}
 
 {{/* The port of an HTTP URL. */}}

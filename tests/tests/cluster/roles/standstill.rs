@@ -5,9 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tokio::time::timeout;
-
-use super::{PATIENCE, ROLES, Roles};
+use super::Roles;
 use crate::process::ask_to_end;
 use crate::servers::{Server, Servers};
 
@@ -19,35 +17,29 @@ impl Roles {
 
     /// Where the log of a process is, whichever process it was.
     pub(crate) fn log_of(&self, number: usize) -> PathBuf {
-        let (name, _) = ROLES[number];
-        self.log(name)
+        self.log(&self.cast[number].name)
     }
 
     /// All processes of these roles are asked to end, at the same moment, and do so in order.
     pub(crate) async fn stop(&mut self, roles: &[&str]) {
-        let numbers = (0..ROLES.len()).filter(|number| roles.contains(&ROLES[*number].1));
-        let stopping: Vec<_> = numbers
-            .filter_map(|number| Some((number, self.processes.remove(&number)?)))
-            .collect();
+        let numbers = (0..self.cast.len()).filter(|it| roles.contains(&self.cast[*it].role));
+        let numbers: Vec<_> = numbers.collect();
+        let stopping = numbers
+            .into_iter()
+            .filter_map(|number| Some((number, self.processes.remove(&number)?)));
+        let stopping: Vec<_> = stopping.collect();
         for (_, process) in &stopping {
             ask_to_end(process.id().unwrap());
         }
-        for (number, mut process) in stopping {
-            let (name, _) = ROLES[number];
-            let ended = timeout(PATIENCE, process.wait()).await.map(Result::unwrap);
-            if !ended.as_ref().is_ok_and(std::process::ExitStatus::success) {
-                let tail = self.tail(name);
-                let fault =
-                    format!("{name} was asked to end and did not in order: {ended:?}\n{tail}");
-                self.faults.push(fault);
-            }
+        for (number, process) in stopping {
+            self.leaves(number, process).await;
         }
     }
 
     /// Whoever was stopped runs again, and is ready.
     pub(crate) async fn go_on(&mut self) {
         self.start_missing();
-        for number in 0..ROLES.len() {
+        for number in 0..self.cast.len() {
             self.is_ready(number).await;
         }
     }
@@ -74,8 +66,8 @@ impl Roles {
     }
 
     fn copies(&self, role: &str) -> Vec<SocketAddr> {
-        let all = ROLES.iter().zip(&self.places);
-        let copies = all.filter(|((_, of), _)| *of == role);
+        let all = self.cast.iter().zip(&self.places);
+        let copies = all.filter(|(member, _)| member.role == role);
         copies.map(|(_, place)| place.serves).collect()
     }
 
