@@ -18,15 +18,17 @@ use std::time::Duration;
 use rehearsal::findings::{Deadline, Findings};
 use rehearsal::journal::Journal;
 use rehearsal::verdict::{Limits, Verdict};
-use rehearsal::{Http, Plan, Rehearsal, RehearsalError, prepare};
+use rehearsal::{Http, Plan, Rate, Rehearsal, RehearsalError, Run, Setting, Shares, prepare};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use roles::Roles;
+use roles::{PROJECT, Roles};
 
 /// Two clusters at once would be too many for two processors.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
+/// Little enough for two busy cores: what is looked for are wrong orders, not slow ones.
+const ORDERS_PER_SECOND: f64 = 8.0;
 const PLAYERS: u32 = 30;
 /// Longer than any run: the doors are closed when the last fault is over.
 const OPEN: Duration = Duration::from_hours(1);
@@ -35,6 +37,23 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// How long what was accepted may take to end: a worker may hold a batch for a minute, a
 /// retry queue another, and the machine may be busy.
 const DRAIN: Duration = Duration::from_mins(4);
+
+/// A sale that goes on until its doors are closed.
+fn plan(seed: u64, shares: Shares, settings: &[&str]) -> Plan {
+    let rate = Rate {
+        orders_per_second: ORDERS_PER_SECOND,
+        duration: OPEN,
+        ramp: Duration::from_secs(1),
+        spikes: Vec::new(),
+    };
+    let mut plan = Plan::new(PROJECT, seed, Run::new(0), rate).unwrap();
+    let settings: Vec<Setting> = settings.iter().map(|it| it.parse().unwrap()).collect();
+    plan.shares = shares.with(&settings).unwrap();
+    plan.players = PLAYERS;
+    plan.poll_interval = Duration::from_secs(1);
+    plan.answer_limit = ANSWER;
+    plan
+}
 
 /// Registers the players. On a loaded machine the roles may refuse some for now.
 async fn prepared(plan: &Plan, roles: &Roles) -> Rehearsal {

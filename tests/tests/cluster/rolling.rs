@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use rehearsal::journal::{Answer, Journal, Post, Says, Seen};
 use rehearsal::report::Report;
-use rehearsal::{Live, Plan, Rate, Run, Setting, Shares};
+use rehearsal::{Live, Shares};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::roles::{PORTS, PROJECT, ROLES, Roles, Version, free_ports};
+use crate::roles::{PORTS, ROLES, Roles, Version, free_ports};
 use crate::servers::{Server, Servers};
-use crate::{ANSWER, Folder, ONE_AT_A_TIME, OPEN, PLAYERS, judge, prepared, say};
+use crate::{Folder, ONE_AT_A_TIME, judge, plan, prepared, say};
 
-const ORDERS_PER_SECOND: f64 = 8.0;
 /// A purchase takes some seconds, so that there are clients to lose.
 const TIME_SCALE: u32 = 10;
 /// So many `order_paid` are taken before a process is replaced.
@@ -53,7 +52,9 @@ async fn a_roll_out_and_back_loses_nothing_and_refuses_nobody() {
     let mut roles = Roles::start(&folder.0, &servers, broker, &free_ports(seed, PORTS)).await;
     let live = Live::new(seed);
     let closed = CancellationToken::new();
-    let rehearsal = prepared(&plan(seed), &roles).await.closing(closed.clone());
+    let mut plan = plan(seed, Shares::none(), &SHARES);
+    plan.time_scale = TIME_SCALE;
+    let rehearsal = prepared(&plan, &roles).await.closing(closed.clone());
     let playing = {
         let live = live.clone();
         tokio::spawn(async move { rehearsal.play(&live, CancellationToken::new()).await })
@@ -202,23 +203,6 @@ async fn emptied(servers: &Servers) {
         assert!(now < deadline, "never empty: {queues:?}");
         sleep(LOOK_EVERY).await;
     }
-}
-
-fn plan(seed: u64) -> Plan {
-    let rate = Rate {
-        orders_per_second: ORDERS_PER_SECOND,
-        duration: OPEN,
-        ramp: Duration::from_secs(1),
-        spikes: Vec::new(),
-    };
-    let mut plan = Plan::new(PROJECT, seed, Run::new(0), rate).unwrap();
-    let settings = SHARES.map(|share| share.parse::<Setting>().unwrap());
-    plan.shares = Shares::none().with(&settings).unwrap();
-    plan.players = PLAYERS;
-    plan.time_scale = TIME_SCALE;
-    plan.poll_interval = Duration::from_secs(1);
-    plan.answer_limit = ANSWER;
-    plan
 }
 
 /// Answers that nobody should get, and how many did: nothing is sent that could be refused.

@@ -158,9 +158,9 @@ impl Servers {
     }
 
     /// A server and all its children stand still.
-    pub(crate) fn halt(&self, server: Server) -> Halted {
+    pub(crate) async fn halt(&self, server: Server) -> Halted {
         let (leader, born) = self.leader(server);
-        halt_family(leader, born)
+        halt_family(leader, born).await
     }
 
     /// The first process of a server, and when it was born.
@@ -223,10 +223,13 @@ impl Servers {
     pub(crate) async fn flush_redis(&self) {
         let at = self.url("REDIS_URL").strip_prefix("redis://").unwrap();
         let mut redis = TcpStream::connect(at).await.unwrap();
-        redis.write_all(b"FLUSHALL\r\n").await.unwrap();
-        let mut answer = [0; 5];
+        // In one step: the line fills it again at once.
+        let flush = b"MULTI\r\nFLUSHALL\r\nDBSIZE\r\nEXEC\r\n";
+        redis.write_all(flush).await.unwrap();
+        let expected = b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:0\r\n";
+        let mut answer = [0; 36];
         redis.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"+OK\r\n");
+        assert_eq!(&answer, expected, "{}", String::from_utf8_lossy(&answer));
     }
 
     /// Messages in each queue, held ones included. A publisher's own queue of hints is as
@@ -257,6 +260,19 @@ impl Servers {
         let running = nodes.iter().filter(|node| node["running"] == true);
         let names = running.filter_map(|node| node["name"].as_str());
         names.map(str::to_owned).collect()
+    }
+
+    /// Whether a node of the broker has this alarm on: `mem_alarm` or `disk_free_alarm`.
+    pub(crate) async fn has_alarm(&self, alarm: &str) -> bool {
+        let nodes = self.management("nodes").await;
+        nodes.iter().any(|node| node[alarm] == true)
+    }
+
+    /// How often PostgreSQL has found its disk full.
+    pub(crate) fn failed_writes(&self) -> usize {
+        self.postgres_log()
+            .matches("No space left on device")
+            .count()
     }
 
     /// Whether each connection to the broker is encrypted, and whose certificate it shows.

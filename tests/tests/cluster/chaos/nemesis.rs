@@ -7,10 +7,13 @@ use std::time::Duration;
 use rehearsal::journal::{Journal, Kind, Post, Seen};
 use rehearsal::{Lasting, Live};
 use sqlx::PgPool;
+use testkit::CuttingProxy;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::disk::Disk;
 use super::nodes::Nodes;
+use super::quiet::QuietTime;
 use super::schedule::{Fault, Round, Short, Strike, Victim};
 use crate::process::Halted;
 use crate::roles::Roles;
@@ -18,16 +21,12 @@ use crate::say;
 use crate::servers::{Server, Servers};
 
 /// So soon after a fault is over the line has to work again, with servers counted from when
-/// their port is open.
+/// their port is open. On a machine that is busy with other things this is counted in the time
+/// that it gave ([`QuietTime`]).
 pub(crate) const RETURN: Duration = Duration::from_secs(15);
-/// How much longer it may take before it counts as broken, here where everything shares two
-/// processors with unoptimised code; as much again for each task that waits for one.
-const SLACK: f64 = 4.0;
-/// Longer than that nothing is waited for.
-const PATIENCE: Duration = Duration::from_mins(6);
-
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A fault that has not struck by then never will.
+const STRUCK: Duration = Duration::from_mins(3);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Everything that can be broken, and where one sees what came of it.
 pub(crate) struct Nemesis<'a> {
@@ -57,8 +56,10 @@ pub(crate) struct Returned {
     taken: Option<Duration>,
     booked: Option<Duration>,
     told: Option<Duration>,
-    /// How long each might have taken, on a machine that was as busy as this one.
-    pub(crate) allowed: Duration,
+    /// How long was waited for all of it, by the clock.
+    pub(crate) waited: Duration,
+    /// How much of a quiet machine's time that was.
+    quiet: Duration,
 }
 
 impl Returned {
@@ -81,7 +82,11 @@ impl fmt::Display for Returned {
             None => "NEVER".to_owned(),
         };
         let [taken, booked, told] = [self.taken, self.booked, self.told].map(seconds);
-        write!(f, "taken after {taken}, booked {booked}, told {told}")
+        let quiet = self.quiet.as_secs_f64();
+        write!(
+            f,
+            "taken after {taken}, booked {booked}, told {told} ({quiet:.1} s of a quiet machine)"
+        )
     }
 }
 
@@ -98,8 +103,7 @@ impl Nemesis<'_> {
         for round in rounds {
             sleep(round.calm).await;
             let at = self.live.now();
-            self.round(&round.strikes).await;
-            let over = self.live.now();
+            let over = self.round(&round.strikes).await;
             let returned = self.returned(over).await;
             say(&format!(
                 "{:6.1} s  {round}; whole {:.1} s later, then {returned}",
@@ -115,7 +119,8 @@ impl Nemesis<'_> {
         struck
     }
 
-    async fn round(&mut self, strikes: &[Strike]) {
+    /// When the last of it was over.
+    async fn round(&mut self, strikes: &[Strike]) -> Duration {
         let began = Instant::now();
         let mut moments: Vec<(Duration, bool, usize)> = Vec::new();
         for (place, strike) in strikes.iter().enumerate() {
@@ -124,15 +129,17 @@ impl Nemesis<'_> {
         }
         moments.sort_unstable();
         let mut on: Vec<Option<On>> = strikes.iter().map(|_| None).collect();
+        let mut over = Duration::ZERO;
         for (at, is_end, place) in moments {
             sleep_until(began + at).await;
             let fault = strikes[place].fault;
             if !is_end {
                 on[place] = Some(self.begin(fault).await);
             } else if let Some(on) = on[place].take() {
-                self.end(fault, on).await;
+                over = self.end(fault, on).await.max(over);
             }
         }
+        over
     }
 
     async fn begin(&mut self, fault: Fault) -> On {
@@ -143,25 +150,49 @@ impl Nemesis<'_> {
         match fault {
             Fault::Kill(Victim::Server(server), stall) => self.kill(server, stall).await,
             Fault::Kill(Victim::Role(role), stall) => self.roles.kill(role, stall).await,
-            Fault::Halt(Victim::Server(server)) => on.halted = Some(self.servers.halt(server)),
-            Fault::Halt(Victim::Role(role)) => on.halted = Some(self.roles.halt(role)),
-            Fault::Cut(server) => self.roles.line_to(server).cut(),
-            Fault::Stall(server) => self.roles.line_to(server).stall(),
-            Fault::Delay(server, by) => self.roles.line_to(server).delay(by),
-            Fault::Lose(server) => self.roles.line_to(server).lose(),
+            Fault::Halt(Victim::Server(server)) => {
+                on.halted = Some(self.servers.halt(server).await);
+            }
+            Fault::Halt(Victim::Role(role)) => on.halted = Some(self.roles.halt(role).await),
+            Fault::Cut(server) => self.line_to(server).await.cut(),
+            Fault::Stall(server) => self.line_to(server).await.stall(),
+            Fault::Delay(server, by) => self.line_to(server).await.delay(by),
+            Fault::Lose(server) => self.line_to(server).await.lose(),
             Fault::Flush => self.servers.flush_redis().await,
             Fault::Alarm(short) => {
-                let to = short.out();
-                self.servers.rabbitmqctl(&to).await;
+                self.servers.rabbitmqctl(&short.out()).await;
+                self.alarm_is(short, true).await;
             }
             Fault::Full => {
                 if let Some(disk) = self.disk {
-                    disk.fill();
+                    self.fill(disk).await;
                 }
             }
             Fault::Roll => self.roles.roll().await,
         }
         on
+    }
+
+    /// The line to a server, once somebody uses it: else nothing would be broken with it.
+    async fn line_to(&self, server: Server) -> &CuttingProxy {
+        let line = self.roles.line_to(server);
+        let is_used = async || line.connections() > 0;
+        until(is_used, "somebody is connected").await;
+        line
+    }
+
+    /// Waits until the broker itself says that it is short of something, or has enough again.
+    async fn alarm_is(&self, short: Short, on: bool) {
+        let is_so = async || self.servers.has_alarm(short.alarm()).await == on;
+        until(is_so, "the broker heeds what it runs short of").await;
+    }
+
+    /// Fills PostgreSQL's disk, until a write of its own has failed.
+    async fn fill(&self, disk: &Disk) {
+        let before = self.servers.failed_writes();
+        disk.fill();
+        let has_failed = async || self.servers.failed_writes() > before;
+        until(has_failed, "PostgreSQL finds its disk full").await;
     }
 
     /// Of a broker with several nodes the one that leads is killed.
@@ -175,21 +206,20 @@ impl Nemesis<'_> {
         }
     }
 
-    /// Makes it whole again.
-    async fn end(&mut self, fault: Fault, on: On) {
+    /// Makes it whole again. When it was: of a server, when its port was open.
+    async fn end(&mut self, fault: Fault, on: On) -> Duration {
+        let mut over = None;
         match fault {
-            Fault::Kill(Victim::Server(_), _) => {
-                self.servers.start_missing().await;
-                if let Some(nodes) = &mut self.nodes {
-                    nodes.start_missing(self.servers).await;
-                }
-            }
+            Fault::Kill(Victim::Server(server), _) => over = Some(self.start(server).await),
             Fault::Kill(Victim::Role(_), _) => self.roles.start_missing(),
             Fault::Halt(_) => on.halted.into_iter().for_each(Halted::go_on),
             Fault::Cut(server) | Fault::Stall(server) | Fault::Delay(server, _) => {
                 self.roles.line_to(server).heal();
             }
-            Fault::Alarm(short) => self.servers.rabbitmqctl(&short.enough()).await,
+            Fault::Alarm(short) => {
+                self.servers.rabbitmqctl(&short.enough()).await;
+                self.alarm_is(short, false).await;
+            }
             Fault::Full => {
                 if let Some(disk) = self.disk {
                     disk.free();
@@ -200,6 +230,26 @@ impl Nemesis<'_> {
             Fault::Lose(_) | Fault::Flush | Fault::Roll => {}
         }
         on.mark.over();
+        over.unwrap_or_else(|| self.live.now())
+    }
+
+    /// Starts what is down of a server. When its port was open.
+    async fn start(&mut self, server: Server) -> Duration {
+        let (at, live) = (self.servers.at(server), self.live.clone());
+        let opening = tokio::spawn(async move {
+            while TcpStream::connect(at).await.is_err() {
+                sleep(LOOK_EVERY).await;
+            }
+            live.now()
+        });
+        self.servers.start_missing().await;
+        if let Some(nodes) = &mut self.nodes {
+            nodes.start_missing(self.servers).await;
+            // Which of them was killed, and when its port opened, is not known here.
+            opening.abort();
+            return self.live.now();
+        }
+        opening.await.unwrap()
     }
 
     /// Waits until something that was sent since is taken, something is booked, and a player
@@ -207,6 +257,7 @@ impl Nemesis<'_> {
     async fn returned(&self, over: Duration) -> Returned {
         let mut before = self.booked().await;
         let mut returned = Returned::default();
+        let mut quiet = QuietTime::since(self.live.now().saturating_sub(over));
         loop {
             let since = self.live.now().saturating_sub(over);
             let note = |what: &mut Option<Duration>, is_it: bool| {
@@ -222,11 +273,11 @@ impl Nemesis<'_> {
                 .look(|journal| (is_taken_since(journal, over), is_told_since(journal, over)));
             note(&mut returned.taken, taken);
             note(&mut returned.told, told);
-            returned.allowed = allowed().max(returned.allowed);
-            if returned.missing().is_empty() || since > returned.allowed {
+            (returned.waited, returned.quiet) = (since, quiet.passed());
+            if returned.missing().is_empty() || returned.quiet > RETURN {
                 return returned;
             }
-            sleep(LOOK_EVERY).await;
+            quiet.pass().await;
         }
     }
 
@@ -237,18 +288,13 @@ impl Nemesis<'_> {
     }
 }
 
-/// How long the line may need on a machine as busy as this one is.
-fn allowed() -> Duration {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let waiting: f64 = load
-        .split(' ')
-        .next()
-        .and_then(|load| load.parse().ok())
-        .unwrap_or_default();
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let processors = u32::try_from(processors).unwrap_or(u32::MAX);
-    let busy = (waiting / f64::from(processors)).max(1.0);
-    RETURN.mul_f64(SLACK * busy).min(PATIENCE)
+/// Waits until something is so that has to come.
+async fn until(is_so: impl AsyncFn() -> bool, what: &str) {
+    let deadline = Instant::now() + STRUCK;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Whether a notice that asks nothing left since and was acknowledged.
@@ -282,6 +328,14 @@ impl Short {
         match self {
             Self::Memory => ["set_vm_memory_high_watermark", "0"],
             Self::Disk => ["set_disk_free_limit", "900GB"],
+        }
+    }
+
+    /// By which the broker's node tells of it.
+    const fn alarm(self) -> &'static str {
+        match self {
+            Self::Memory => "mem_alarm",
+            Self::Disk => "disk_free_alarm",
         }
     }
 

@@ -66,6 +66,9 @@ pub(crate) struct Round {
     pub(crate) strikes: Vec<Strike>,
 }
 
+/// Of so many seeds one has a broker of three nodes.
+pub(crate) const CLUSTERED: u64 = 5;
+
 /// What a round takes beside its faults, until the line works again.
 const RETURN: Duration = Duration::from_secs(3);
 
@@ -173,12 +176,17 @@ impl Fault {
     }
 }
 
-/// The rounds of so much time.
+/// The rounds of so much time. A broker of three nodes loses the one that leads first of all.
 pub(crate) fn schedule(seed: u64, time: Duration) -> Vec<Round> {
     let mut chance = Chance::new(seed, 0);
     let mut rounds = Vec::new();
     let mut bag = Vec::new();
     let mut taken = Duration::ZERO;
+    if seed.is_multiple_of(CLUSTERED) {
+        let round = Round::of_the_leader(&mut Chance::new(seed, 1));
+        taken += round.takes();
+        rounds.push(round);
+    }
     while taken < time {
         let round = Round::draw(&mut chance, &mut bag);
         taken += round.takes();
@@ -201,6 +209,14 @@ impl Round {
         Self {
             calm: chance.millis(1_000, 3_000),
             strikes,
+        }
+    }
+
+    fn of_the_leader(chance: &mut Chance) -> Self {
+        let kill = Fault::Kill(Victim::Server(Server::Broker), Duration::ZERO);
+        Self {
+            calm: chance.millis(1_000, 3_000),
+            strikes: vec![Strike::draw(chance, kill, Duration::ZERO)],
         }
     }
 
@@ -290,7 +306,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::chaos::{CLUSTERED, SECONDS, SEED};
+    use crate::chaos::{SECONDS, SEED};
 
     const MINUTE: Duration = Duration::from_mins(1);
 
@@ -321,6 +337,16 @@ mod tests {
         ];
         assert_eq!(faults, expected);
         assert!(!SEED.is_multiple_of(CLUSTERED));
+    }
+
+    #[test]
+    fn a_broker_of_three_nodes_loses_its_leader_first() {
+        let leader = Fault::Kill(Victim::Server(Server::Broker), Duration::ZERO);
+        let first = |seed| schedule(seed, MINUTE)[0].strikes[0].fault.stripped();
+        for seed in (0..50).map(|seed| seed * CLUSTERED) {
+            assert_eq!(first(seed), leader);
+        }
+        assert!((0..50).any(|seed| first(seed) != leader));
     }
 
     #[test]
