@@ -2,6 +2,7 @@
 //! because they are killed: the shared ones serve other tests.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
@@ -19,8 +20,12 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
 
 use crate::process::{Halted, halt_family, kill_family};
+
+/// For the broker to say how it stands, on a loaded machine.
+const ANSWER: Duration = Duration::from_mins(3);
 
 /// One of the servers, by the name that the scripts use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -287,7 +292,19 @@ impl Servers {
             .collect()
     }
 
+    /// What the management API says; a node short of everything may hang up on whoever asks.
     async fn management(&self, path: &str) -> Vec<Value> {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            match self.ask_management(path).await {
+                Ok(said) => return said,
+                Err(error) => assert!(Instant::now() < deadline, "{path}: {error}"),
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn ask_management(&self, path: &str) -> Result<Vec<Value>, Box<dyn Error>> {
         let amqp = self.url("AMQP_URL").strip_prefix("amqp://").unwrap();
         let (credentials, _) = amqp.rsplit_once('@').unwrap();
         let request = Request::get(format!("{}/api/{path}", self.url("RABBITMQ_API_URL")))
@@ -295,12 +312,11 @@ impl Servers {
                 "authorization",
                 format!("Basic {}", STANDARD.encode(credentials)),
             )
-            .body(Empty::<Bytes>::new())
-            .unwrap();
+            .body(Empty::<Bytes>::new())?;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let answer = client.request(request).await.unwrap();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        serde_json::from_slice(&body).unwrap()
+        let answer = client.request(request).await?;
+        let body = answer.into_body().collect().await?.to_bytes();
+        Ok(serde_json::from_slice(&body)?)
     }
 
     fn script(&self, name: &str) -> Command {

@@ -11,7 +11,8 @@ use rehearsal::{Http, Plan, Target};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
-use super::nemesis::{RETURN, Struck, is_of_weight};
+use super::nemesis::Struck;
+use super::returning::{RETURN, is_of_weight};
 use super::schedule::Fault;
 use crate::roles::{CANARIES, ROLES, Roles};
 use crate::servers::Servers;
@@ -160,13 +161,13 @@ async fn standing(ledger: &PgPool) -> BTreeMap<String, Vec<String>> {
 pub(crate) async fn it_returned(verdict: &mut Verdict, struck: &[Struck], ledger: &PgPool) {
     let never = struck.iter().filter_map(|struck| {
         let missing = struck.returned.missing();
-        let (what, at) = (&struck.what, struck.over.as_secs_f64());
+        let (what, at) = (&struck.what, struck.returned.over.as_secs_f64());
         (!missing.is_empty()).then(|| {
             format!(
                 "after {what}, over at {at:.1} s, nothing was {} within {:.1} s, which is more than \
                  {RETURN:?} of a quiet machine's time",
                 missing.join(" or "),
-                struck.returned.waited.as_secs_f64()
+                struck.returned.took.as_secs_f64()
             )
         })
     });
@@ -188,14 +189,6 @@ pub(crate) async fn it_returned(verdict: &mut Verdict, struck: &[Struck], ledger
         .into_iter()
         .map(|what| violation(Invariant::I16, what));
     verdict.also(Invariant::I16, struck.len() + 1, violations.collect());
-}
-
-/// I16 over many faults: half of the times the line works again in the promised time by the
-/// clock, whatever else the machine does. Returns the median.
-pub(crate) fn median(struck: &[Struck]) -> Duration {
-    let mut waited: Vec<Duration> = struck.iter().map(|it| it.returned.waited).collect();
-    waited.sort_unstable();
-    waited.get(waited.len() / 2).copied().unwrap_or_default()
 }
 
 /// I17: whoever was asked to end did so in order; nobody else ended, and while they did

@@ -10,6 +10,7 @@ mod disk;
 mod nemesis;
 mod nodes;
 mod quiet;
+mod returning;
 mod schedule;
 
 use std::fs;
@@ -28,8 +29,9 @@ use crate::roles::{PORTS, Roles, free_ports};
 use crate::servers::{Server, Servers};
 use crate::{Folder, ONE_AT_A_TIME, judge, plan, prepared, say};
 use disk::Disk;
-use nemesis::{Nemesis, RETURN, Struck};
+use nemesis::{Nemesis, Struck};
 use nodes::{MORE_NODES, Nodes};
+use returning::{RETURN, Returned, Watch, median};
 use schedule::{CLUSTERED, Fault, Round, schedule};
 
 /// What `make test` plays: see `the_short_run_hits_where_it_hurts_most`.
@@ -79,11 +81,11 @@ async fn a_sale_under_faults_loses_nothing_and_doubles_nothing() {
         }
         (None, None) => vec![SEED],
     };
-    let mut struck = Vec::new();
+    let mut returned = Vec::new();
     for seed in seeds {
-        struck.extend(play(seed, Duration::from_secs(seconds)).await);
+        returned.extend(play(seed, Duration::from_secs(seconds)).await);
     }
-    let (median, faults) = (audit::median(&struck), struck.len());
+    let (median, faults) = (median(&returned), returned.len());
     say(&format!(
         "{faults} times it worked again, in the median after {median:.1?}"
     ));
@@ -94,7 +96,7 @@ async fn a_sale_under_faults_loses_nothing_and_doubles_nothing() {
 }
 
 /// Plays one seed, insists on a clean verdict, and says how the line came back each time.
-async fn play(seed: u64, time: Duration) -> Vec<Struck> {
+async fn play(seed: u64, time: Duration) -> Vec<Returned> {
     let again = format!(
         "GRANTLINE_CHAOS_SEED={seed} GRANTLINE_CHAOS_SECONDS={}",
         time.as_secs()
@@ -139,7 +141,10 @@ async fn play(seed: u64, time: Duration) -> Vec<Struck> {
         roles: &mut roles,
         nodes: nodes.as_mut(),
         disk: disk.as_ref(),
-        ledger: &ledger,
+        watch: Watch {
+            live: live.clone(),
+            ledger: ledger.clone(),
+        },
     };
     let struck = nemesis.strike(&rounds).await;
     sleep(AFTERMATH).await;
@@ -160,7 +165,7 @@ async fn play(seed: u64, time: Duration) -> Vec<Struck> {
             page.display()
         );
     }
-    struck
+    struck.into_iter().map(|struck| struck.returned).collect()
 }
 
 /// A disk that can be filled, where one has to be.

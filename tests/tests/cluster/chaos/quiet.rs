@@ -18,12 +18,11 @@ pub(crate) struct QuietTime {
 }
 
 impl QuietTime {
-    /// From the moment that lies so long back.
-    pub(crate) fn since(back: Duration) -> Self {
+    pub(crate) fn from_now() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let processors = u32::try_from(processors).unwrap_or(u32::MAX);
         Self {
-            passed: back,
+            passed: Duration::ZERO,
             counted: Instant::now(),
             processors: f64::from(processors),
         }
@@ -81,7 +80,7 @@ mod tests {
     #[tokio::test]
     async fn no_more_of_it_goes_by_than_by_the_clock() {
         let began = Instant::now();
-        let mut quiet = QuietTime::since(Duration::ZERO);
+        let mut quiet = QuietTime::from_now();
         for _ in 0..3 {
             quiet.pass().await;
         }

@@ -73,8 +73,8 @@ pub(crate) const CLUSTERED: u64 = 5;
 const RETURN: Duration = Duration::from_secs(3);
 
 impl Fault {
-    /// Everything that can go wrong, what hurts most more than once. Emptied and filled again
-    /// until the time is over.
+    /// Everything that can go wrong, what hurts most more than once; which role is halted is
+    /// drawn when it is. Emptied and filled again until the time is over.
     fn bag() -> Vec<Self> {
         let at_once = Duration::ZERO;
         let roles = 0..ROLES.len();
@@ -114,8 +114,12 @@ impl Fault {
                 Self::Kill(victim, chance.millis(100, 600))
             }
             Self::Delay(server, _) => Self::Delay(server, chance.millis(20, 400)),
+            Self::Halt(Victim::Role(_)) => {
+                let role = usize::try_from(chance.below(ROLES.len() as u64));
+                Self::Halt(Victim::Role(role.unwrap_or_default()))
+            }
             Self::Kill(..)
-            | Self::Halt(_)
+            | Self::Halt(Victim::Server(_))
             | Self::Cut(_)
             | Self::Stall(_)
             | Self::Lose(_)
@@ -362,7 +366,9 @@ mod tests {
             .flat_map(|round| &round.strikes)
             .map(|strike| format!("{:?}", strike.fault.stripped()))
             .collect();
-        let all: BTreeSet<String> = Fault::bag().iter().map(|it| format!("{it:?}")).collect();
+        let halts = (0..ROLES.len()).map(|role| Fault::Halt(Victim::Role(role)));
+        let all = Fault::bag().into_iter().chain(halts);
+        let all: BTreeSet<String> = all.map(|it| format!("{it:?}")).collect();
         assert_eq!(broken, all);
     }
 
