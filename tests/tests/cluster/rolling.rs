@@ -13,6 +13,7 @@ use rehearsal::{Live, Shares};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::quiet::Slowdown;
 use crate::roles::{PORTS, ROLES, Roles, Version, free_ports};
 use crate::servers::{Server, Servers};
 use crate::{Folder, ONE_AT_A_TIME, judge, plan, prepared, say};
@@ -51,6 +52,7 @@ async fn a_roll_out_and_back_loses_nothing_and_refuses_nobody() {
     let broker = servers.at(Server::Broker);
     let mut roles = Roles::start(&folder.0, &servers, broker, &free_ports(seed, PORTS)).await;
     let live = Live::new(seed);
+    let slowdown = Slowdown::begin();
     let closed = CancellationToken::new();
     let mut plan = plan(seed, Shares::none(), &SHARES);
     plan.time_scale = TIME_SCALE;
@@ -70,8 +72,9 @@ async fn a_roll_out_and_back_loses_nothing_and_refuses_nobody() {
     };
     closed.cancel();
     let journal = playing.await.unwrap();
+    let slowdown = slowdown.end().await;
 
-    let (findings, verdict) = judge(&journal, &roles).await;
+    let (findings, verdict) = judge(&journal, &roles, slowdown).await;
     let report = Report::new(&journal, &findings, &verdict);
     say(&format!("\n{}", report.table()));
     assert!(verdict.is_clean(), "the roll-out breaks promises");

@@ -9,7 +9,6 @@ mod audit;
 mod disk;
 mod nemesis;
 mod nodes;
-mod quiet;
 mod returning;
 mod schedule;
 
@@ -25,6 +24,7 @@ use sqlx::PgPool;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::quiet::Slowdown;
 use crate::roles::{PORTS, Roles, free_ports};
 use crate::servers::{Server, Servers};
 use crate::{Folder, ONE_AT_A_TIME, judge, plan, prepared, say};
@@ -42,6 +42,8 @@ const SECONDS: u64 = 15;
 const MANY: usize = 10;
 
 const TIME_SCALE: u32 = 1_000;
+/// More than stand in line after the longest fault, unless the machine hardly runs.
+const SHOPPERS: usize = 120;
 const WARM_UP: Duration = Duration::from_secs(3);
 /// New orders still come in for so long after the last fault.
 const AFTERMATH: Duration = Duration::from_secs(2);
@@ -125,10 +127,12 @@ async fn play(seed: u64, time: Duration) -> Vec<Returned> {
     plan.time_scale = TIME_SCALE;
     // A hint that was lost is made up for every half minute.
     plan.settle = Duration::from_secs(45);
+    plan.bounds.shoppers = SHOPPERS;
     let closed = CancellationToken::new();
     let rehearsal = prepared(&plan, &roles).await;
     // Its clock runs from here: shoppers who should have come by now come at once.
     let live = Live::new(seed);
+    let slowdown = Slowdown::begin();
     let rehearsal = rehearsal.closing(closed.clone());
     let playing = {
         let live = live.clone();
@@ -150,8 +154,9 @@ async fn play(seed: u64, time: Duration) -> Vec<Returned> {
     sleep(AFTERMATH).await;
     closed.cancel();
     let journal = playing.await.unwrap();
+    let slowdown = slowdown.end().await;
 
-    let (findings, mut verdict) = judge(&journal, &roles).await;
+    let (findings, mut verdict) = judge(&journal, &roles, slowdown).await;
     let of = (&plan, &journal);
     check(&mut verdict, of, &struck, (&servers, &mut roles), &ledger).await;
     let report = Report::new(&journal, &findings, &verdict);

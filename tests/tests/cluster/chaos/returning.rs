@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::quiet::QuietTime;
+use crate::quiet::QuietTime;
 
 /// So soon after a fault is over the line has to work again, with servers counted from when
 /// their port is open. On a machine that is busy with other things this is counted in the time

@@ -5,6 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Between two looks at how many want to run.
 const TICK: Duration = Duration::from_millis(100);
@@ -40,6 +42,37 @@ impl QuietTime {
         let share = share(late, f64::from(runnable()) / self.processors);
         self.passed += self.counted.elapsed().mul_f64(share);
         self.counted = Instant::now();
+    }
+}
+
+/// Measures how many times as long everything takes as on a quiet machine.
+pub(crate) struct Slowdown {
+    end: CancellationToken,
+    measuring: AbortOnDropHandle<f64>,
+}
+
+impl Slowdown {
+    pub(crate) fn begin() -> Self {
+        let end = CancellationToken::new();
+        let ended = end.clone();
+        let measuring = tokio::spawn(async move {
+            let began = Instant::now();
+            let mut quiet = QuietTime::from_now();
+            quiet.pass().await;
+            while !ended.is_cancelled() {
+                quiet.pass().await;
+            }
+            began.elapsed().as_secs_f64() / quiet.passed().as_secs_f64()
+        });
+        Self {
+            end,
+            measuring: AbortOnDropHandle::new(measuring),
+        }
+    }
+
+    pub(crate) async fn end(self) -> f64 {
+        self.end.cancel();
+        self.measuring.await.unwrap()
     }
 }
 
