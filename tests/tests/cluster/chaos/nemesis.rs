@@ -18,7 +18,7 @@ use crate::say;
 use crate::servers::{Server, Servers};
 
 /// A fault that has not struck by then never will.
-const STRUCK: Duration = Duration::from_mins(3);
+const STRUCK: Duration = Duration::from_mins(10);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Everything that can be broken, and where one sees what came of it.
