@@ -82,18 +82,23 @@ fn share(late: f64, waiting: f64) -> f64 {
     1.0 / late.max(waiting).max(1.0)
 }
 
-/// How many threads run or wait for a processor at this moment; none where nobody says so.
+/// How many threads beside this one run or wait for a processor at this moment; none where
+/// nobody says so.
 fn runnable() -> u32 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let mut lines = stat.lines();
     let running = lines.find_map(|line| line.strip_prefix("procs_running "));
-    running
+    let count: u32 = running
         .and_then(|count| count.trim().parse().ok())
-        .unwrap_or_default()
+        .unwrap_or_default();
+    count.saturating_sub(1)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{self, TryRecvError};
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -107,7 +112,15 @@ mod tests {
             let given = share(late, waiting);
             assert!((given - expected).abs() < 1e-9, "{late} {waiting} {given}");
         }
-        assert!(runnable() >= 1, "this very thread runs");
+    }
+
+    #[test]
+    fn who_runs_beside_the_one_that_asks_is_counted() {
+        let (end, ended) = mpsc::channel::<()>();
+        let busy = thread::spawn(move || while ended.try_recv() == Err(TryRecvError::Empty) {});
+        while runnable() == 0 {}
+        drop(end);
+        busy.join().unwrap();
     }
 
     #[tokio::test]
