@@ -35,6 +35,9 @@ const PLAYERS: u32 = 30;
 const OPEN: Duration = Duration::from_hours(1);
 /// Far more than Xsolla grants, so that a loaded machine does not look like a broken one.
 const ANSWER: Duration = Duration::from_secs(15);
+/// An answer that takes so long is none, however slow the machine: whether it came in time is
+/// judged by how slow that was.
+const NO_ANSWER: Duration = Duration::from_mins(1);
 /// How long what was accepted may take to end: a worker may hold a batch for a minute, a
 /// retry queue another, and the machine may be busy.
 const DRAIN: Duration = Duration::from_mins(4);
@@ -52,7 +55,7 @@ fn plan(seed: u64, shares: Shares, settings: &[&str]) -> Plan {
     plan.shares = shares.with(&settings).unwrap();
     plan.players = PLAYERS;
     plan.poll_interval = Duration::from_secs(1);
-    plan.answer_limit = ANSWER;
+    plan.answer_limit = NO_ANSWER;
     plan
 }
 
