@@ -78,6 +78,13 @@ impl CuttingProxy {
         self.address
     }
 
+    /// Connections that clients have, those that were lost included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        // The one that accepts has a receiver as well.
+        self.lost.receiver_count().saturating_sub(1)
+    }
+
     /// Closes every connection, and new ones at once.
     pub fn cut(&self) {
         self.mode.send_replace(Mode::Cut);
@@ -221,6 +228,7 @@ mod tests {
         proxy.delay(Duration::from_millis(80));
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();
         let (mut server, _) = server.accept().await.unwrap();
+        assert_eq!(proxy.connections(), 1);
         let began = Instant::now();
         client.write_all(b"there").await.unwrap();
         let mut heard = [0; 5];

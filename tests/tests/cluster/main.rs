@@ -7,8 +7,10 @@ mod balancer;
 mod chaos;
 mod disaster;
 mod process;
+mod quiet;
 mod roles;
 mod rolling;
+mod sale;
 mod scaling;
 #[expect(dead_code, reason = "the test of TLS asks who is connected")]
 mod servers;
@@ -16,76 +18,11 @@ mod servers;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use rehearsal::findings::{Deadline, Findings};
-use rehearsal::journal::Journal;
-use rehearsal::verdict::{Limits, Verdict};
-use rehearsal::{Http, Plan, Rehearsal, RehearsalError, Target, prepare};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
-
-use roles::Roles;
 
 /// Two clusters at once would be too many for two processors.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-
-const PLAYERS: u32 = 30;
-/// Longer than any run: the doors are closed when the last fault is over.
-const OPEN: Duration = Duration::from_hours(1);
-/// Far more than Xsolla grants, so that a loaded machine does not look like a broken one.
-const ANSWER: Duration = Duration::from_secs(15);
-/// How long what was accepted may take to end: a worker may hold a batch for a minute, a
-/// retry queue another, and the machine may be busy.
-const DRAIN: Duration = Duration::from_mins(4);
-
-/// Registers the players. On a loaded machine the roles may refuse some for now.
-async fn prepared(plan: &Plan, roles: &Roles) -> Rehearsal {
-    prepared_against(plan, &roles.target()).await
-}
-
-/// The same where something else stands in front of the roles.
-async fn prepared_against(plan: &Plan, target: &Target) -> Rehearsal {
-    let deadline = Instant::now() + DRAIN;
-    loop {
-        let now = task::now().unix_timestamp();
-        match prepare(plan.clone(), target.clone(), now).await {
-            Err(RehearsalError::Players(why)) if Instant::now() < deadline => {
-                say(&format!("once more: {why}"));
-                sleep(Duration::from_secs(1)).await;
-            }
-            prepared => return prepared.unwrap(),
-        }
-    }
-}
-
-/// What the rehearsal says of it.
-async fn judge(journal: &Journal, roles: &Roles) -> (Findings, Verdict) {
-    judge_against(journal, &roles.target()).await
-}
-
-/// The same with other keys.
-async fn judge_against(journal: &Journal, target: &Target) -> (Findings, Verdict) {
-    let urls = [
-        &target.server.as_ref().unwrap().url,
-        &target.client.as_ref().unwrap().url,
-    ];
-    let http = Http::new(urls.into_iter().map(String::as_str), ANSWER).unwrap();
-    let deadline = Deadline {
-        drain: DRAIN,
-        answer: ANSWER,
-    };
-    let now = task::now().unix_timestamp();
-    let findings = Findings::read(journal, target, &http, deadline, now)
-        .await
-        .unwrap();
-    let limits = Limits {
-        answer_p99: ANSWER,
-        ..Limits::default()
-    };
-    let verdict = Verdict::judge(journal, &findings, &limits);
-    (findings, verdict)
-}
 
 /// Past the test harness, which keeps what passing tests print.
 fn say(line: &str) {

@@ -77,11 +77,25 @@ fn signal(name: &str, processes: &BTreeSet<u32>) {
 pub(crate) struct Halted(BTreeSet<u32>);
 
 /// A whole family stands still: as a dying machine does, with more and more work on its hands.
-pub(crate) fn halt_family(leader: u32, born: u64) -> Halted {
-    let members = family(leader, born);
-    assert!(!members.is_empty(), "process {leader} is not there to stop");
-    signal("-STOP", &members);
-    Halted(members)
+/// Returns when every one of them does.
+pub(crate) async fn halt_family(leader: u32, born: u64) -> Halted {
+    let deadline = Instant::now() + GONE;
+    loop {
+        let members = family(leader, born);
+        assert!(!members.is_empty(), "process {leader} is not there to stop");
+        if members.iter().all(|process| stands(*process)) {
+            return Halted(members);
+        }
+        assert!(Instant::now() < deadline, "{members:?} cannot be stopped");
+        // One that was born meanwhile is stopped in the next turn.
+        signal("-STOP", &members);
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Whether it does nothing any more.
+fn stands(process: u32) -> bool {
+    stat(process).is_none_or(|stat| matches!(stat.state, 'T' | 't' | 'Z' | 'X'))
 }
 
 impl Halted {
@@ -103,7 +117,7 @@ impl Halted {
 
 /// Ends a whole family after it stood still for a while.
 pub(crate) async fn kill_family(leader: u32, born: u64, stall: Duration) {
-    let halted = halt_family(leader, born);
+    let halted = halt_family(leader, born).await;
     sleep(stall).await;
     halted.kill().await;
 }

@@ -268,9 +268,9 @@ impl Roles {
     }
 
     /// The process stands still.
-    pub(crate) fn halt(&self, number: usize) -> Halted {
+    pub(crate) async fn halt(&self, number: usize) -> Halted {
         let id = self.processes[&number].id().unwrap();
-        halt_family(id, born(id).unwrap())
+        halt_family(id, born(id).unwrap()).await
     }
 
     /// One after the other is asked to end, and runs again before the next one is.

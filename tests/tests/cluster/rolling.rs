@@ -7,17 +7,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rehearsal::journal::{Answer, Journal, Post, Says, Seen};
+use rehearsal::journal::{Journal, Seen};
 use rehearsal::report::Report;
-use rehearsal::{Live, Plan, Rate, Run, Setting, Shares};
+use rehearsal::{Live, Shares};
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
-use crate::roles::{PORTS, PROJECT, ROLES, Roles, Version, free_ports};
+use crate::roles::{PORTS, ROLES, Roles, Version, free_ports};
+use crate::sale::{Judged, Sale, paid, plan, refused};
 use crate::servers::{Server, Servers};
-use crate::{ANSWER, Folder, ONE_AT_A_TIME, OPEN, PLAYERS, judge, prepared, say};
+use crate::{Folder, ONE_AT_A_TIME, say};
 
-const ORDERS_PER_SECOND: f64 = 8.0;
 /// A purchase takes some seconds, so that there are clients to lose.
 const TIME_SCALE: u32 = 10;
 /// So many `order_paid` are taken before a process is replaced.
@@ -51,26 +50,23 @@ async fn a_roll_out_and_back_loses_nothing_and_refuses_nobody() {
     let servers = Servers::start(&folder.0, &Server::ALL).await;
     let broker = servers.at(Server::Broker);
     let mut roles = Roles::start(&folder.0, &servers, broker, &free_ports(seed, PORTS)).await;
-    let live = Live::new(seed);
-    let closed = CancellationToken::new();
-    let rehearsal = prepared(&plan(seed), &roles).await.closing(closed.clone());
-    let playing = {
-        let live = live.clone();
-        tokio::spawn(async move { rehearsal.play(&live, CancellationToken::new()).await })
-    };
+    let mut plan = plan(seed, Shares::none(), &SHARES);
+    plan.time_scale = TIME_SCALE;
+    let sale = Sale::begin(plan, &roles.target()).await;
     let mut stage = Stage {
         roles: &mut roles,
-        live: &live,
+        live: &sale.live,
     };
     let rolled = if is_whole() {
         stage.roll_all(&servers).await
     } else {
         stage.roll_workers().await
     };
-    closed.cancel();
-    let journal = playing.await.unwrap();
-
-    let (findings, verdict) = judge(&journal, &roles).await;
+    let Judged {
+        journal,
+        findings,
+        verdict,
+    } = sale.judged(&roles.target()).await;
     let report = Report::new(&journal, &findings, &verdict);
     say(&format!("\n{}", report.table()));
     assert!(verdict.is_clean(), "the roll-out breaks promises");
@@ -177,14 +173,6 @@ pub(crate) fn numbers(role: &'static str) -> impl Iterator<Item = usize> {
         .map(|(number, _)| number)
 }
 
-pub(crate) fn paid(journal: &Journal) -> usize {
-    let is_paid = |post: &&Post| {
-        let notice = &journal.shoppers[post.shopper as usize].notices[usize::from(post.notice)];
-        post.is_acknowledged() && matches!(notice.says, Says::OrderPaid { .. })
-    };
-    journal.posts.iter().filter(is_paid).count()
-}
-
 /// Waits until no task of the next version's format can be left: the queues are empty for
 /// longer than the broker takes to count.
 async fn emptied(servers: &Servers) {
@@ -202,34 +190,6 @@ async fn emptied(servers: &Servers) {
         assert!(now < deadline, "never empty: {queues:?}");
         sleep(LOOK_EVERY).await;
     }
-}
-
-fn plan(seed: u64) -> Plan {
-    let rate = Rate {
-        orders_per_second: ORDERS_PER_SECOND,
-        duration: OPEN,
-        ramp: Duration::from_secs(1),
-        spikes: Vec::new(),
-    };
-    let mut plan = Plan::new(PROJECT, seed, Run::new(0), rate).unwrap();
-    let settings = SHARES.map(|share| share.parse::<Setting>().unwrap());
-    plan.shares = Shares::none().with(&settings).unwrap();
-    plan.players = PLAYERS;
-    plan.time_scale = TIME_SCALE;
-    plan.poll_interval = Duration::from_secs(1);
-    plan.answer_limit = ANSWER;
-    plan
-}
-
-/// Answers that nobody should get, and how many did: nothing is sent that could be refused.
-pub(crate) fn refused(journal: &Journal) -> BTreeMap<Answer, usize> {
-    let mut refused = BTreeMap::new();
-    for post in &journal.posts {
-        if !post.is_acknowledged() && post.answer != Answer::Code(503) {
-            *refused.entry(post.answer).or_default() += 1;
-        }
-    }
-    refused
 }
 
 /// How long each client was without a connection that it had not given up itself, and those

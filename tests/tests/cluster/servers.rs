@@ -2,6 +2,7 @@
 //! because they are killed: the shared ones serve other tests.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
@@ -19,8 +20,12 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
 
 use crate::process::{Halted, halt_family, kill_family};
+
+/// For the broker to say how it stands, on a loaded machine.
+const ANSWER: Duration = Duration::from_mins(3);
 
 /// One of the servers, by the name that the scripts use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,9 +163,9 @@ impl Servers {
     }
 
     /// A server and all its children stand still.
-    pub(crate) fn halt(&self, server: Server) -> Halted {
+    pub(crate) async fn halt(&self, server: Server) -> Halted {
         let (leader, born) = self.leader(server);
-        halt_family(leader, born)
+        halt_family(leader, born).await
     }
 
     /// The first process of a server, and when it was born.
@@ -223,10 +228,13 @@ impl Servers {
     pub(crate) async fn flush_redis(&self) {
         let at = self.url("REDIS_URL").strip_prefix("redis://").unwrap();
         let mut redis = TcpStream::connect(at).await.unwrap();
-        redis.write_all(b"FLUSHALL\r\n").await.unwrap();
-        let mut answer = [0; 5];
+        // In one step: the line fills it again at once.
+        let flush = b"MULTI\r\nFLUSHALL\r\nDBSIZE\r\nEXEC\r\n";
+        redis.write_all(flush).await.unwrap();
+        let expected = b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:0\r\n";
+        let mut answer = [0; 36];
         redis.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"+OK\r\n");
+        assert_eq!(&answer, expected, "{}", String::from_utf8_lossy(&answer));
     }
 
     /// Messages in each queue, held ones included. A publisher's own queue of hints is as
@@ -283,6 +291,19 @@ impl Servers {
         names.map(str::to_owned).collect()
     }
 
+    /// Whether a node of the broker has this alarm on: `mem_alarm` or `disk_free_alarm`.
+    pub(crate) async fn has_alarm(&self, alarm: &str) -> bool {
+        let nodes = self.management("nodes").await;
+        nodes.iter().any(|node| node[alarm] == true)
+    }
+
+    /// How often PostgreSQL has found its disk full.
+    pub(crate) fn failed_writes(&self) -> usize {
+        self.postgres_log()
+            .matches("No space left on device")
+            .count()
+    }
+
     /// Whether each connection to the broker is encrypted, and whose certificate it shows.
     pub(crate) async fn broker_sessions(&self) -> Vec<(bool, String)> {
         let sessions = self.management("connections").await;
@@ -295,7 +316,19 @@ impl Servers {
             .collect()
     }
 
+    /// What the management API says; a node short of everything may hang up on whoever asks.
     async fn management(&self, path: &str) -> Vec<Value> {
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            match self.ask_management(path).await {
+                Ok(said) => return said,
+                Err(error) => assert!(Instant::now() < deadline, "{path}: {error}"),
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn ask_management(&self, path: &str) -> Result<Vec<Value>, Box<dyn Error>> {
         let amqp = self.url("AMQP_URL").strip_prefix("amqp://").unwrap();
         let (credentials, _) = amqp.rsplit_once('@').unwrap();
         let request = Request::get(format!("{}/api/{path}", self.url("RABBITMQ_API_URL")))
@@ -303,12 +336,11 @@ impl Servers {
                 "authorization",
                 format!("Basic {}", STANDARD.encode(credentials)),
             )
-            .body(Empty::<Bytes>::new())
-            .unwrap();
+            .body(Empty::<Bytes>::new())?;
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let answer = client.request(request).await.unwrap();
-        let body = answer.into_body().collect().await.unwrap().to_bytes();
-        serde_json::from_slice(&body).unwrap()
+        let answer = client.request(request).await?;
+        let body = answer.into_body().collect().await?.to_bytes();
+        Ok(serde_json::from_slice(&body)?)
     }
 
     fn script(&self, name: &str) -> Command {

@@ -11,7 +11,8 @@ use rehearsal::{Http, Plan, Target};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 
-use super::nemesis::{RETURN, Struck, is_of_weight};
+use super::nemesis::Struck;
+use super::returning::{RETURN, is_of_weight};
 use super::schedule::Fault;
 use crate::roles::{CANARIES, ROLES, Roles};
 use crate::servers::Servers;
@@ -160,12 +161,13 @@ async fn standing(ledger: &PgPool) -> BTreeMap<String, Vec<String>> {
 pub(crate) async fn it_returned(verdict: &mut Verdict, struck: &[Struck], ledger: &PgPool) {
     let never = struck.iter().filter_map(|struck| {
         let missing = struck.returned.missing();
-        let (what, at) = (&struck.what, struck.over.as_secs_f64());
+        let (what, at) = (&struck.what, struck.returned.over.as_secs_f64());
         (!missing.is_empty()).then(|| {
             format!(
-                "after {what}, over at {at:.1} s, nothing was {} within {:?}; promised are {RETURN:?}",
+                "after {what}, over at {at:.1} s, nothing was {} within {:.1} s, which is more than \
+                 {RETURN:?} of a quiet machine's time",
                 missing.join(" or "),
-                struck.returned.allowed
+                struck.returned.took.as_secs_f64()
             )
         })
     });

@@ -1,33 +1,25 @@
 //! Breaks what the schedule says, marks it in the journal, and waits each time until the line
 //! works again.
 
-use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use rehearsal::journal::{Journal, Kind, Post, Seen};
 use rehearsal::{Lasting, Live};
-use sqlx::PgPool;
+use testkit::CuttingProxy;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::disk::Disk;
 use super::nodes::Nodes;
+use super::returning::{Returned, Watch, Watching};
 use super::schedule::{Fault, Round, Short, Strike, Victim};
 use crate::process::Halted;
 use crate::roles::Roles;
 use crate::say;
 use crate::servers::{Server, Servers};
 
-/// So soon after a fault is over the line has to work again, with servers counted from when
-/// their port is open.
-pub(crate) const RETURN: Duration = Duration::from_secs(15);
-/// How much longer it may take before it counts as broken, here where everything shares two
-/// processors with unoptimised code; as much again for each task that waits for one.
-const SLACK: f64 = 4.0;
-/// Longer than that nothing is waited for.
-const PATIENCE: Duration = Duration::from_mins(6);
-
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A fault that has not struck by then never will.
+const STRUCK: Duration = Duration::from_mins(10);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Everything that can be broken, and where one sees what came of it.
 pub(crate) struct Nemesis<'a> {
@@ -38,57 +30,23 @@ pub(crate) struct Nemesis<'a> {
     pub(crate) nodes: Option<&'a mut Nodes>,
     /// PostgreSQL's, where one could be had.
     pub(crate) disk: Option<&'a Disk>,
-    pub(crate) ledger: &'a PgPool,
+    pub(crate) watch: Watch,
 }
 
 /// A round that is over.
 #[derive(Clone, Debug)]
 pub(crate) struct Struck {
     pub(crate) what: String,
-    /// When everything was whole again, since the beginning of the rehearsal.
-    pub(crate) over: Duration,
-    /// How long it took from there until something was taken, booked and told.
+    /// How the line came back from it.
     pub(crate) returned: Returned,
-}
-
-/// How long it took until the line did each again; `None` where it did not in time.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Returned {
-    taken: Option<Duration>,
-    booked: Option<Duration>,
-    told: Option<Duration>,
-    /// How long each might have taken, on a machine that was as busy as this one.
-    pub(crate) allowed: Duration,
-}
-
-impl Returned {
-    /// What it did not do.
-    pub(crate) fn missing(self) -> Vec<&'static str> {
-        let each = [
-            (self.taken, "taken"),
-            (self.booked, "booked"),
-            (self.told, "told"),
-        ];
-        let missing = each.into_iter().filter(|(after, _)| after.is_none());
-        missing.map(|(_, what)| what).collect()
-    }
-}
-
-impl fmt::Display for Returned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = |after: Option<Duration>| match after {
-            Some(after) => format!("{:.1} s", after.as_secs_f64()),
-            None => "NEVER".to_owned(),
-        };
-        let [taken, booked, told] = [self.taken, self.booked, self.told].map(seconds);
-        write!(f, "taken after {taken}, booked {booked}, told {told}")
-    }
 }
 
 /// A fault that is on.
 struct On {
     mark: Lasting,
     halted: Option<Halted>,
+    /// Where what was killed will listen again.
+    port: Option<SocketAddr>,
 }
 
 impl Nemesis<'_> {
@@ -98,24 +56,22 @@ impl Nemesis<'_> {
         for round in rounds {
             sleep(round.calm).await;
             let at = self.live.now();
-            self.round(&round.strikes).await;
-            let over = self.live.now();
-            let returned = self.returned(over).await;
+            let returned = self.round(&round.strikes).await;
             say(&format!(
                 "{:6.1} s  {round}; whole {:.1} s later, then {returned}",
                 at.as_secs_f64(),
-                over.saturating_sub(at).as_secs_f64(),
+                returned.over.saturating_sub(at).as_secs_f64(),
             ));
             struck.push(Struck {
                 what: round.to_string(),
-                over,
                 returned,
             });
         }
         struck
     }
 
-    async fn round(&mut self, strikes: &[Strike]) {
+    /// Breaks it and makes it whole again, and waits until the line works.
+    async fn round(&mut self, strikes: &[Strike]) -> Returned {
         let began = Instant::now();
         let mut moments: Vec<(Duration, bool, usize)> = Vec::new();
         for (place, strike) in strikes.iter().enumerate() {
@@ -124,39 +80,48 @@ impl Nemesis<'_> {
         }
         moments.sort_unstable();
         let mut on: Vec<Option<On>> = strikes.iter().map(|_| None).collect();
+        let mut watching = None;
         for (at, is_end, place) in moments {
             sleep_until(began + at).await;
             let fault = strikes[place].fault;
             if !is_end {
                 on[place] = Some(self.begin(fault).await);
             } else if let Some(on) = on[place].take() {
-                self.end(fault, on).await;
+                // From the last one that is over.
+                watching = Some(self.end(fault, on).await);
             }
         }
+        let watching = watching.expect("a round breaks something");
+        watching.await.unwrap()
     }
 
     async fn begin(&mut self, fault: Fault) -> On {
         let mut on = On {
             mark: self.live.lasting_fault(&fault.to_string()),
             halted: None,
+            port: None,
         };
         match fault {
-            Fault::Kill(Victim::Server(server), stall) => self.kill(server, stall).await,
+            Fault::Kill(Victim::Server(server), stall) => {
+                on.port = Some(self.kill(server, stall).await);
+            }
             Fault::Kill(Victim::Role(role), stall) => self.roles.kill(role, stall).await,
-            Fault::Halt(Victim::Server(server)) => on.halted = Some(self.servers.halt(server)),
-            Fault::Halt(Victim::Role(role)) => on.halted = Some(self.roles.halt(role)),
-            Fault::Cut(server) => self.roles.line_to(server).cut(),
-            Fault::Stall(server) => self.roles.line_to(server).stall(),
-            Fault::Delay(server, by) => self.roles.line_to(server).delay(by),
-            Fault::Lose(server) => self.roles.line_to(server).lose(),
+            Fault::Halt(Victim::Server(server)) => {
+                on.halted = Some(self.servers.halt(server).await);
+            }
+            Fault::Halt(Victim::Role(role)) => on.halted = Some(self.roles.halt(role).await),
+            Fault::Cut(server) => self.line_to(server).await.cut(),
+            Fault::Stall(server) => self.line_to(server).await.stall(),
+            Fault::Delay(server, by) => self.line_to(server).await.delay(by),
+            Fault::Lose(server) => self.line_to(server).await.lose(),
             Fault::Flush => self.servers.flush_redis().await,
             Fault::Alarm(short) => {
-                let to = short.out();
-                self.servers.rabbitmqctl(&to).await;
+                self.servers.rabbitmqctl(&short.out()).await;
+                self.alarm_is(short, true).await;
             }
             Fault::Full => {
                 if let Some(disk) = self.disk {
-                    disk.fill();
+                    self.fill(disk).await;
                 }
             }
             Fault::Roll => self.roles.roll().await,
@@ -164,19 +129,47 @@ impl Nemesis<'_> {
         on
     }
 
-    /// Of a broker with several nodes the one that leads is killed.
-    async fn kill(&mut self, server: Server, stall: Duration) {
+    /// The line to a server, once somebody uses it: else nothing would be broken with it.
+    async fn line_to(&self, server: Server) -> &CuttingProxy {
+        let line = self.roles.line_to(server);
+        let is_used = async || line.connections() > 0;
+        until(is_used, "somebody is connected").await;
+        line
+    }
+
+    /// Waits until the broker itself says that it is short of something, or has enough again.
+    async fn alarm_is(&self, short: Short, on: bool) {
+        let is_so = async || self.servers.has_alarm(short.alarm()).await == on;
+        until(is_so, "the broker heeds what it runs short of").await;
+    }
+
+    /// Fills PostgreSQL's disk, until a write of its own has failed.
+    async fn fill(&self, disk: &Disk) {
+        let before = self.servers.failed_writes();
+        disk.fill();
+        let has_failed = async || self.servers.failed_writes() > before;
+        until(has_failed, "PostgreSQL finds its disk full").await;
+    }
+
+    /// Of a broker with several nodes the one that leads is killed. Where it listened.
+    async fn kill(&mut self, server: Server, stall: Duration) -> SocketAddr {
         match &mut self.nodes {
             Some(nodes) if server == Server::Broker => {
-                let killed = nodes.kill_leader(self.servers, stall).await;
+                let (killed, at) = nodes.kill_leader(self.servers, stall).await;
                 say(&format!("killed: {killed}"));
+                at
             }
-            Some(_) | None => self.servers.kill(server, stall).await,
+            Some(_) | None => {
+                self.servers.kill(server, stall).await;
+                self.servers.at(server)
+            }
         }
     }
 
-    /// Makes it whole again.
-    async fn end(&mut self, fault: Fault, on: On) {
+    /// Makes it whole again, and has it watched from then on: with a server from when its port
+    /// is open.
+    async fn end(&mut self, fault: Fault, on: On) -> Watching {
+        let mut watching = on.port.map(|port| self.watch.begin(Some(port)));
         match fault {
             Fault::Kill(Victim::Server(_), _) => {
                 self.servers.start_missing().await;
@@ -189,10 +182,14 @@ impl Nemesis<'_> {
             Fault::Cut(server) | Fault::Stall(server) | Fault::Delay(server, _) => {
                 self.roles.line_to(server).heal();
             }
-            Fault::Alarm(short) => self.servers.rabbitmqctl(&short.enough()).await,
+            Fault::Alarm(short) => {
+                self.servers.rabbitmqctl(&short.enough()).await;
+                self.alarm_is(short, false).await;
+            }
             Fault::Full => {
                 if let Some(disk) = self.disk {
                     disk.free();
+                    watching = Some(self.watch.begin(Some(self.servers.at(Server::Postgres))));
                     // It may have given up.
                     self.servers.start_missing().await;
                 }
@@ -200,80 +197,17 @@ impl Nemesis<'_> {
             Fault::Lose(_) | Fault::Flush | Fault::Roll => {}
         }
         on.mark.over();
-    }
-
-    /// Waits until something that was sent since is taken, something is booked, and a player
-    /// is told of something; for as long as that may take.
-    async fn returned(&self, over: Duration) -> Returned {
-        let mut before = self.booked().await;
-        let mut returned = Returned::default();
-        loop {
-            let since = self.live.now().saturating_sub(over);
-            let note = |what: &mut Option<Duration>, is_it: bool| {
-                *what = what.or(is_it.then_some(since));
-            };
-            if returned.booked.is_none() {
-                let booked = self.booked().await;
-                before = before.or(booked);
-                note(&mut returned.booked, booked > before);
-            }
-            let (taken, told) = self
-                .live
-                .look(|journal| (is_taken_since(journal, over), is_told_since(journal, over)));
-            note(&mut returned.taken, taken);
-            note(&mut returned.told, told);
-            returned.allowed = allowed().max(returned.allowed);
-            if returned.missing().is_empty() || since > returned.allowed {
-                return returned;
-            }
-            sleep(LOOK_EVERY).await;
-        }
-    }
-
-    /// Notices that have ended; `None` while the ledger does not say.
-    async fn booked(&self) -> Option<i64> {
-        let count = "SELECT count(*) FROM notices WHERE outcome IS NOT NULL";
-        sqlx::query_scalar(count).fetch_one(self.ledger).await.ok()
+        watching.unwrap_or_else(|| self.watch.begin(None))
     }
 }
 
-/// How long the line may need on a machine as busy as this one is.
-fn allowed() -> Duration {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let waiting: f64 = load
-        .split(' ')
-        .next()
-        .and_then(|load| load.parse().ok())
-        .unwrap_or_default();
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let processors = u32::try_from(processors).unwrap_or(u32::MAX);
-    let busy = (waiting / f64::from(processors)).max(1.0);
-    RETURN.mul_f64(SLACK * busy).min(PATIENCE)
-}
-
-/// Whether a notice that asks nothing left since and was acknowledged.
-fn is_taken_since(journal: &Journal, since: Duration) -> bool {
-    let is_told = |post: &Post| {
-        let place = usize::try_from(post.shopper).unwrap();
-        let notice = journal.shoppers[place].notices[usize::from(post.notice)];
-        post.sent >= since && post.is_acknowledged() && is_of_weight(notice)
-    };
-    let answers = journal.posts.iter().rev();
-    let mut later = answers.take_while(|post| post.ended >= since);
-    later.any(is_told)
-}
-
-/// Whether it is well signed and changes something.
-pub(crate) fn is_of_weight(notice: rehearsal::journal::Notice) -> bool {
-    use rehearsal::journal::Says;
-    let asks = matches!(notice.says, Says::KnownPlayer | Says::UnknownPlayer);
-    notice.kind != Kind::Forged && !asks
-}
-
-fn is_told_since(journal: &Journal, since: Duration) -> bool {
-    let sights = journal.sights.iter().rev();
-    let mut later = sights.take_while(|sight| sight.at >= since);
-    later.any(|sight| matches!(sight.seen, Seen::Pushed(_)))
+/// Waits until something is so that has to come.
+async fn until(is_so: impl AsyncFn() -> bool, what: &str) {
+    let deadline = Instant::now() + STRUCK;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        sleep(LOOK_EVERY).await;
+    }
 }
 
 impl Short {
@@ -282,6 +216,14 @@ impl Short {
         match self {
             Self::Memory => ["set_vm_memory_high_watermark", "0"],
             Self::Disk => ["set_disk_free_limit", "900GB"],
+        }
+    }
+
+    /// By which the broker's node tells of it.
+    const fn alarm(self) -> &'static str {
+        match self {
+            Self::Memory => "mem_alarm",
+            Self::Disk => "disk_free_alarm",
         }
     }
 

@@ -82,23 +82,30 @@ impl Nodes {
         }
     }
 
-    /// Ends the node that leads most queues with `kill -9`. Says which it was.
-    pub(crate) async fn kill_leader(&mut self, servers: &mut Servers, stall: Duration) -> String {
+    /// Ends the node that leads most queues with `kill -9`. Says which it was, and where it
+    /// listened.
+    pub(crate) async fn kill_leader(
+        &mut self,
+        servers: &mut Servers,
+        stall: Duration,
+    ) -> (String, SocketAddr) {
         let leaders = servers.leaders().await;
         let led = |node: &str| leaders.iter().filter(|leader| *leader == node).count();
         let nodes: BTreeSet<&String> = leaders.iter().collect();
         let leader = nodes.into_iter().max_by_key(|node| led(node));
         let leader = leader.expect("queues have leaders").clone();
-        if leader == FIRST {
+        let at = if leader == FIRST {
             servers.kill(Server::Broker, stall).await;
+            servers.at(Server::Broker)
         } else {
             let node = self.more.get_mut(leader.as_str()).expect("one of ours");
             let mut process = node.process.take().expect("it runs");
             let id = process.id().expect("it runs");
             kill_family(id, born(id).unwrap(), stall).await;
             process.wait().await.unwrap();
-        }
-        format!("{leader}, which led {} queues", led(&leader))
+            node.amqp
+        };
+        (format!("{leader}, which led {} queues", led(&leader)), at)
     }
 }
 

@@ -66,12 +66,15 @@ pub(crate) struct Round {
     pub(crate) strikes: Vec<Strike>,
 }
 
+/// Of so many seeds one has a broker of three nodes.
+pub(crate) const CLUSTERED: u64 = 5;
+
 /// What a round takes beside its faults, until the line works again.
 const RETURN: Duration = Duration::from_secs(3);
 
 impl Fault {
-    /// Everything that can go wrong, what hurts most more than once. Emptied and filled again
-    /// until the time is over.
+    /// Everything that can go wrong, what hurts most more than once; which role is halted is
+    /// drawn when it is. Emptied and filled again until the time is over.
     fn bag() -> Vec<Self> {
         let at_once = Duration::ZERO;
         let roles = 0..ROLES.len();
@@ -111,8 +114,12 @@ impl Fault {
                 Self::Kill(victim, chance.millis(100, 600))
             }
             Self::Delay(server, _) => Self::Delay(server, chance.millis(20, 400)),
+            Self::Halt(Victim::Role(_)) => {
+                let role = usize::try_from(chance.below(ROLES.len() as u64));
+                Self::Halt(Victim::Role(role.unwrap_or_default()))
+            }
             Self::Kill(..)
-            | Self::Halt(_)
+            | Self::Halt(Victim::Server(_))
             | Self::Cut(_)
             | Self::Stall(_)
             | Self::Lose(_)
@@ -173,12 +180,17 @@ impl Fault {
     }
 }
 
-/// The rounds of so much time.
+/// The rounds of so much time. A broker of three nodes loses the one that leads first of all.
 pub(crate) fn schedule(seed: u64, time: Duration) -> Vec<Round> {
     let mut chance = Chance::new(seed, 0);
     let mut rounds = Vec::new();
     let mut bag = Vec::new();
     let mut taken = Duration::ZERO;
+    if seed.is_multiple_of(CLUSTERED) {
+        let round = Round::of_the_leader(&mut Chance::new(seed, 1));
+        taken += round.takes();
+        rounds.push(round);
+    }
     while taken < time {
         let round = Round::draw(&mut chance, &mut bag);
         taken += round.takes();
@@ -201,6 +213,14 @@ impl Round {
         Self {
             calm: chance.millis(1_000, 3_000),
             strikes,
+        }
+    }
+
+    fn of_the_leader(chance: &mut Chance) -> Self {
+        let kill = Fault::Kill(Victim::Server(Server::Broker), Duration::ZERO);
+        Self {
+            calm: chance.millis(1_000, 3_000),
+            strikes: vec![Strike::draw(chance, kill, Duration::ZERO)],
         }
     }
 
@@ -290,7 +310,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::chaos::{CLUSTERED, SECONDS, SEED};
+    use crate::chaos::{SECONDS, SEED};
 
     const MINUTE: Duration = Duration::from_mins(1);
 
@@ -324,6 +344,16 @@ mod tests {
     }
 
     #[test]
+    fn a_broker_of_three_nodes_loses_its_leader_first() {
+        let leader = Fault::Kill(Victim::Server(Server::Broker), Duration::ZERO);
+        let first = |seed| schedule(seed, MINUTE)[0].strikes[0].fault.stripped();
+        for seed in (0..50).map(|seed| seed * CLUSTERED) {
+            assert_eq!(first(seed), leader);
+        }
+        assert!((0..50).any(|seed| first(seed) != leader));
+    }
+
+    #[test]
     fn more_time_only_adds_rounds() {
         let (short, long) = (schedule(5, MINUTE), schedule(5, MINUTE * 3));
         assert!(short.len() < long.len() && long.starts_with(&short));
@@ -336,7 +366,9 @@ mod tests {
             .flat_map(|round| &round.strikes)
             .map(|strike| format!("{:?}", strike.fault.stripped()))
             .collect();
-        let all: BTreeSet<String> = Fault::bag().iter().map(|it| format!("{it:?}")).collect();
+        let halts = (0..ROLES.len()).map(|role| Fault::Halt(Victim::Role(role)));
+        let all = Fault::bag().into_iter().chain(halts);
+        let all: BTreeSet<String> = all.map(|it| format!("{it:?}")).collect();
         assert_eq!(broken, all);
     }
 

@@ -15,7 +15,7 @@ pub(crate) async fn lost_whole(scene: &mut Scene) {
     say("RabbitMQ is lost whole");
     scene.roles.stop(&["worker"]).await;
     scene.sells(ORDERS).await;
-    let mark = scene.live.lasting_fault("RabbitMQ is another one");
+    let mark = scene.sale.live.lasting_fault("RabbitMQ is another one");
     scene.servers.kill(Server::Broker, Duration::ZERO).await;
     fs::remove_dir_all(scene.servers.data(Server::Broker)).unwrap();
     // Another one at the same address, with a user and nothing else.

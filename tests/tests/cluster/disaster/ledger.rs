@@ -24,7 +24,7 @@ pub(crate) async fn put_back_from_a_snapshot(scene: &mut Scene) {
     say("PostgreSQL is put back from a snapshot of its volume");
     scene.sells(ORDERS).await;
     let snapshot = scene.folder.0.join("snapshot");
-    let standing = scene.servers.halt(Server::Postgres);
+    let standing = scene.servers.halt(Server::Postgres).await;
     copy(&scene.servers.data(Server::Postgres), &snapshot);
     standing.go_on();
     lose_what_comes(scene).await;
@@ -70,7 +70,10 @@ async fn bring_back(scene: &mut Scene) {
     let said = scene.shell.run(PAGE, "epoch").await;
     let after = epoch(&scene.servers).await;
     assert_ne!(before, after, "{said}");
-    let mark = scene.live.lasting_fault("the ledger is an earlier one");
+    let mark = scene
+        .sale
+        .live
+        .lasting_fault("the ledger is an earlier one");
     scene.roles.go_on().await;
     scene.sells(1).await;
     scene.is_whole().await;

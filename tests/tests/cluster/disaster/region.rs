@@ -26,7 +26,7 @@ pub(crate) async fn moved(scene: &mut Scene) {
     scene.sells(ORDERS).await;
 
     let gateway = Gateway::open().await;
-    let mark = scene.live.lasting_fault("another region");
+    let mark = scene.sale.live.lasting_fault("another region");
     scene.roles.shut_door(gateway.at);
     scene.roles.stop(&["ingress"]).await;
     emptied(&scene.servers).await;

@@ -6,22 +6,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use rehearsal::journal::{Answer, Journal};
+use rehearsal::journal::Answer;
 use rehearsal::report::Report;
-use rehearsal::{Http, Live, Plan, Purchase, Rate, Run, Setting, Shares, Target};
+use rehearsal::{Http, Live, Purchase, Shares, Target};
 use tokio::sync::MutexGuard;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::page::Shell;
-use crate::roles::{PORTS, PROJECT, ROLES, Roles, free_ports};
-use crate::rolling::{paid, refused};
+use crate::roles::{PORTS, ROLES, Roles, free_ports};
+use crate::sale::{ANSWER, Judged, Sale, paid, plan, refused};
 use crate::servers::{Server, Servers};
-use crate::{ANSWER, Folder, ONE_AT_A_TIME, OPEN, PLAYERS, judge_against, prepared_against, say};
+use crate::{Folder, ONE_AT_A_TIME, say};
 
 const SEED: u64 = 7;
-const ORDERS_PER_SECOND: f64 = 4.0;
 /// Five minutes pass in a second: what was answered 503 comes again soon.
 const TIME_SCALE: u32 = 300;
 /// Longest wait for anything, on a loaded machine.
@@ -31,15 +28,12 @@ const PAGE: &str = "README.md";
 
 /// Fields go in this order: processes before their servers, and those before their folder.
 pub(crate) struct Scene {
-    pub(crate) live: Live,
+    pub(crate) sale: Sale,
     pub(crate) shell: Shell,
     pub(crate) roles: Roles,
     pub(crate) servers: Servers,
     /// Whom the sale is played against, and the keys to it.
     pub(crate) target: Target,
-    plan: Plan,
-    closed: CancellationToken,
-    playing: JoinHandle<Journal>,
     pub(crate) folder: Folder,
     /// Of servers that came later.
     pub(crate) there: Option<Folder>,
@@ -75,24 +69,14 @@ impl Scene {
             "INGRESS_URL",
             format!("http://{}", roles.serving("ingress")),
         );
-        let plan = plan(shares);
-        let closed = CancellationToken::new();
-        let rehearsal = prepared_against(&plan, &target).await;
-        let rehearsal = rehearsal.closing(closed.clone());
-        let live = Live::new(SEED);
-        let playing = {
-            let live = live.clone();
-            tokio::spawn(async move { rehearsal.play(&live, CancellationToken::new()).await })
-        };
+        let mut plan = plan(SEED, Shares::none(), shares);
+        plan.time_scale = TIME_SCALE;
         Self {
-            live,
+            sale: Sale::begin(plan, &target).await,
             shell,
             roles,
             servers,
             target,
-            plan,
-            closed,
-            playing,
             folder,
             there: None,
             _alone: alone,
@@ -101,7 +85,7 @@ impl Scene {
 
     /// Waits until so many more `order_paid` are taken.
     pub(crate) async fn sells(&self, more: usize) {
-        sells(&self.live, more).await;
+        sells(&self.sale.live, more).await;
     }
 
     /// By the page: doctor, until it finds nothing wrong.
@@ -202,7 +186,7 @@ impl Scene {
 
     /// Sends what was taken of these purchases once more. How many notices that were.
     async fn send_those(&self, is_one: impl Fn(&Purchase) -> bool) -> usize {
-        let journal = self.live.so_far();
+        let journal = self.sale.live.so_far();
         let webhook = &self.target.webhook;
         let http = Http::new([webhook.url.as_str()].into_iter(), ANSWER).unwrap();
         let taken = journal.posts.iter().filter(|post| post.is_acknowledged());
@@ -211,7 +195,7 @@ impl Scene {
             .map(|post| (post.shopper, post.notice))
             .collect();
         for &(shopper, notice) in &of_theirs {
-            let body = self.plan.body(&journal, shopper, usize::from(notice));
+            let body = self.sale.plan.body(&journal, shopper, usize::from(notice));
             let answer = webhook.send(&http, body.unwrap()).await.unwrap();
             let taken = [StatusCode::OK, StatusCode::NO_CONTENT];
             assert!(taken.contains(&answer.status), "{}", answer.status);
@@ -220,10 +204,12 @@ impl Scene {
     }
 
     /// Ends the sale and judges it.
-    pub(crate) async fn judged_clean(mut self) {
-        self.closed.cancel();
-        let journal = (&mut self.playing).await.unwrap();
-        let (findings, verdict) = judge_against(&journal, &self.target).await;
+    pub(crate) async fn judged_clean(self) {
+        let Judged {
+            journal,
+            findings,
+            verdict,
+        } = self.sale.judged(&self.target).await;
         let report = Report::new(&journal, &findings, &verdict);
         say(&format!("\n{}", report.table()));
         assert!(verdict.is_clean(), "the runbook breaks promises");
@@ -290,22 +276,4 @@ async fn configure(roles: &mut Roles, configured: impl FnOnce(&str) -> String) {
         fs::remove_file(roles.log_of(number)).unwrap();
     }
     roles.go_on().await;
-}
-
-fn plan(shares: &[&str]) -> Plan {
-    let rate = Rate {
-        orders_per_second: ORDERS_PER_SECOND,
-        duration: OPEN,
-        ramp: Duration::from_secs(1),
-        spikes: Vec::new(),
-    };
-    let mut plan = Plan::new(PROJECT, SEED, Run::new(0), rate).unwrap();
-    let settings: Vec<Setting> = shares.iter().map(|share| share.parse().unwrap()).collect();
-    plan.shares = Shares::none().with(&settings).unwrap();
-    plan.players = PLAYERS;
-    plan.time_scale = TIME_SCALE;
-    plan.poll_interval = Duration::from_secs(1);
-    plan.answer_limit = ANSWER;
-    plan.settle = Duration::from_secs(30);
-    plan
 }

@@ -188,7 +188,7 @@ fn change(scene: &Scene, how: impl FnOnce(&str) -> String) {
 }
 
 async fn roll(scene: &mut Scene, roles: &[&str]) {
-    let mark = scene.live.lasting_fault("processes are replaced");
+    let mark = scene.sale.live.lasting_fault("processes are replaced");
     for (number, (_, role)) in ROLES.iter().enumerate() {
         if roles.contains(role) {
             scene.roles.replace(number, Version::Released).await;

@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep};
 use super::chart::Chart;
 use super::gateway::Gateway;
 use super::scaler::Scaler;
-use super::{CROWD, LOOK_EVERY, ORDERS_PER_SECOND, PATIENCE, Sale, rate};
+use super::{CROWD, LOOK_EVERY, ORDERS_PER_SECOND, PATIENCE, Sale, end, plan, rate};
 use crate::roles::{Member, Roles, free_ports};
-use crate::rolling::paid;
+use crate::sale::paid;
 use crate::servers::{Server, Servers};
 use crate::{Folder, ONE_AT_A_TIME, say};
 
@@ -62,14 +62,14 @@ async fn ingresses_are_added_by_what_they_are_asked_until_none_says_503() {
     let direct = stage.roles.ingress().to_string();
     target.webhook.url = target.webhook.url.replace(&direct, &through);
 
-    let usual = Sale::begin(1, ORDERS_PER_SECOND, &target).await;
-    let crowd = Sale::begin(2, CROWD, &target).await;
+    let usual = Sale::begin(plan(1, ORDERS_PER_SECOND), &target).await;
+    let crowd = Sale::begin(plan(2, CROWD), &target).await;
     let looks = stage.scale_out(&crowd).await;
     check(&looks);
-    crowd.closed.cancel();
+    crowd.close();
     stage.scale_in().await;
-    crowd.end("the crowd", &stage.roles).await;
-    usual.end("the usual load", &stage.roles).await;
+    end("the crowd", crowd, &stage.roles).await;
+    end("the usual load", usual, &stage.roles).await;
     assert_eq!(
         stage.roles.faults, [""; 0],
         "a process did not end in order"

@@ -16,15 +16,12 @@ mod workers;
 
 use std::time::Duration;
 
-use rehearsal::journal::Journal;
 use rehearsal::report::Report;
-use rehearsal::{Live, Plan, Rate, Run, Setting, Shares, Target};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use rehearsal::{Plan, Run, Shares};
 
-use crate::roles::{PROJECT, Roles};
-use crate::rolling::refused;
-use crate::{ANSWER, OPEN, judge, prepared_against, say};
+use crate::roles::Roles;
+use crate::sale::{Judged, Sale, refused};
+use crate::say;
 
 const ORDERS_PER_SECOND: f64 = 0.75;
 /// With those who come anyway, ten times as many.
@@ -38,64 +35,33 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// For a machine that others use as well.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// People who buy, until they are told to stop coming.
-struct Sale {
-    live: Live,
-    closed: CancellationToken,
-    playing: JoinHandle<Journal>,
-}
-
-impl Sale {
-    /// Begins; each of a test needs a number of its own.
-    async fn begin(number: u32, orders_per_second: f64, target: &Target) -> Self {
-        let plan = plan(number, orders_per_second);
-        let closed = CancellationToken::new();
-        let rehearsal = prepared_against(&plan, target).await;
-        let rehearsal = rehearsal.closing(closed.clone());
-        let live = Live::new(plan.seed);
-        let playing = {
-            let live = live.clone();
-            tokio::spawn(async move { rehearsal.play(&live, CancellationToken::new()).await })
-        };
-        Self {
-            live,
-            closed,
-            playing,
-        }
-    }
-
-    /// Nobody comes any more. Those who are there end, and everything they were promised
-    /// has to be true.
-    async fn end(self, what: &str, roles: &Roles) {
-        self.closed.cancel();
-        let journal = self.playing.await.unwrap();
-        let (findings, verdict) = judge(&journal, roles).await;
-        let report = Report::new(&journal, &findings, &verdict);
-        if !verdict.is_clean() {
-            say(&format!("\n{}", report.table()));
-            panic!("{what}: scaling breaks promises");
-        }
-        let others = refused(&journal);
-        assert!(
-            others.is_empty(),
-            "{what}: answers but 2xx and 503: {others:?}"
-        );
-    }
-}
-
+/// A sale whose number tells it from the others of its test.
 fn plan(number: u32, orders_per_second: f64) -> Plan {
-    let rate = Rate {
-        orders_per_second,
-        duration: OPEN,
-        ramp: Duration::ZERO,
-        spikes: Vec::new(),
-    };
-    let mut plan = Plan::new(PROJECT, number.into(), Run::new(number), rate).unwrap();
-    let settings = SHARES.map(|share| share.parse::<Setting>().unwrap());
-    plan.shares = Shares::none().with(&settings).unwrap();
+    let mut plan = crate::sale::plan(number.into(), Shares::none(), &SHARES);
+    plan.run = Run::new(number);
+    plan.rate.orders_per_second = orders_per_second;
+    plan.rate.ramp = Duration::ZERO;
     plan.players = PLAYERS;
-    plan.answer_limit = ANSWER;
     plan
+}
+
+/// Ends a sale: everything that people were promised has to be true.
+async fn end(what: &str, sale: Sale, roles: &Roles) {
+    let Judged {
+        journal,
+        findings,
+        verdict,
+    } = sale.judged(&roles.target()).await;
+    if !verdict.is_clean() {
+        let report = Report::new(&journal, &findings, &verdict);
+        say(&format!("\n{}", report.table()));
+        panic!("{what}: scaling breaks promises");
+    }
+    let others = refused(&journal);
+    assert!(
+        others.is_empty(),
+        "{what}: answers but 2xx and 503: {others:?}"
+    );
 }
 
 /// So many in so much time, a second.

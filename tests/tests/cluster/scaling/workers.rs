@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::chart::Chart;
 use super::scaler::Scaler;
-use super::{CROWD, LOOK_EVERY, ORDERS_PER_SECOND, PATIENCE, Sale, rate};
+use super::{CROWD, LOOK_EVERY, ORDERS_PER_SECOND, PATIENCE, Sale, end, plan, rate};
 use crate::roles::{Member, Roles, free_ports};
 use crate::servers::{Server, Servers};
 use crate::{Folder, ONE_AT_A_TIME, say};
@@ -57,24 +57,24 @@ async fn workers_are_added_by_the_backlog_until_it_falls_and_leave_after_it() {
     let mut stage = Stage::set(&folder, &servers, &far).await;
     let target = stage.roles.target();
 
-    let usual = Sale::begin(1, ORDERS_PER_SECOND, &target).await;
+    let usual = Sale::begin(plan(1, ORDERS_PER_SECOND), &target).await;
     for _ in 0..CALM {
         let look = stage.look().await;
         let held_up = "one worker is enough for the usual load";
         assert!(look.backlog <= stage.target, "{held_up}: {look:?}");
     }
-    let crowd = Sale::begin(2, CROWD, &target).await;
+    let crowd = Sale::begin(plan(2, CROWD), &target).await;
     let came = Instant::now();
     let one = stage.alone().await;
     let looks = stage.scale_out().await;
-    let accepted = crowd.live.look(crate::rolling::paid) as u64;
+    let accepted = crowd.live.look(crate::sale::paid) as u64;
     let offered = rate(accepted, came.elapsed()) + ORDERS_PER_SECOND;
-    crowd.closed.cancel();
+    crowd.close();
     check(&looks, stage.target, (offered, one));
 
     stage.scale_in().await;
-    crowd.end("the crowd", &stage.roles).await;
-    usual.end("the usual load", &stage.roles).await;
+    end("the crowd", crowd, &stage.roles).await;
+    end("the usual load", usual, &stage.roles).await;
     assert_eq!(
         stage.roles.faults, [""; 0],
         "a process did not end in order"

@@ -104,6 +104,8 @@ pub struct Parked {
     pub reason: String,
     /// How often it was tried.
     pub attempts: i64,
+    /// From when it was received until it was parked, on the instance's own clocks.
+    pub waited: Duration,
 }
 
 /// A player's history.

@@ -18,7 +18,7 @@ use crate::game_server::segment;
 use crate::http::{Http, HttpError};
 use crate::purchase::Purchase;
 use crate::sale::journal::{Follows, Journal};
-use crate::sale::verdict::Cases;
+use crate::sale::verdict::{Cases, Said};
 use crate::target::{GameClient, GameServer, Target};
 
 /// Questions that are open at once.
@@ -149,8 +149,12 @@ impl Reader<'_> {
             let mut seen = Findings::default();
             let readings = self.orders(waiting.clone(), &mut seen).await;
             let ended = readings.into_iter().filter(|(place, reading)| {
-                let found = reading.found.as_ref();
-                self.cases.has_ended(*place, found, &reading.payment)
+                let said = Said {
+                    found: reading.found.as_ref(),
+                    payment: &reading.payment,
+                    parked: &reading.parked,
+                };
+                self.cases.has_ended(*place, said)
             });
             let ended: BTreeSet<usize> = ended.map(|(place, _)| place).collect();
             waiting.retain(|place| !ended.contains(place));

@@ -1,8 +1,12 @@
 //! The api's answers, as far as a verdict needs them.
 
+use std::time::Duration;
+
 use order::{Facts, Status};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
+use time::OffsetDateTime;
+use time::serde::rfc3339;
 
 use super::{Booking, Ended, Found, Held, Parked};
 
@@ -86,6 +90,10 @@ struct ParkedEntry {
     kind: String,
     reason: String,
     attempts: i64,
+    #[serde(with = "rfc3339")]
+    received_at: OffsetDateTime,
+    #[serde(with = "rfc3339")]
+    parked_at: OffsetDateTime,
 }
 
 fn status<'de, D: Deserializer<'de>>(source: D) -> Result<Status, D::Error> {
@@ -169,6 +177,8 @@ impl ParkedPage {
             kind: entry.kind,
             reason: entry.reason,
             attempts: entry.attempts,
+            // Two clocks of the instance may disagree a little.
+            waited: Duration::try_from(entry.parked_at - entry.received_at).unwrap_or_default(),
         };
         self.parked.into_iter().map(parked).collect()
     }

@@ -43,6 +43,7 @@ pub(super) fn write(summary: &Summary, journal: &Journal, verdict: &Verdict) -> 
             "revoked": summary.revoked,
             "no_op": summary.no_op,
             "parked": summary.parked,
+            "given_up": verdict.given_up,
             "conflicts": summary.conflicts,
         },
         "drain": {"took_ms": ms(summary.drain), "waiting_orders": summary.undrained},

@@ -23,7 +23,7 @@ pub(super) fn write(summary: &Summary, verdict: &Verdict) -> String {
     table.played(summary);
     table.answers(summary);
     table.times(summary);
-    table.ended(summary);
+    table.ended(summary, verdict);
     table.checks(verdict);
     table.violations(verdict);
     table.0
@@ -124,12 +124,15 @@ impl Table {
         self.line(format_args!("{line}{of:>NUMBER$}"));
     }
 
-    fn ended(&mut self, summary: &Summary) {
+    fn ended(&mut self, summary: &Summary, verdict: &Verdict) {
         self.line(format_args!("\nIn the end"));
         self.row("orders granted", summary.granted, "");
         self.row("orders taken back", summary.revoked, "");
         self.row("notices that moved nothing", summary.no_op, "");
         self.row("notices that wait for a person", summary.parked, "");
+        if summary.faults > 0 {
+            self.row("  given up under faults, excused", verdict.given_up, "");
+        }
         self.row("conflicts written down", summary.conflicts, "");
         let drain = spoken(summary.drain);
         let drained = if summary.undrained == 0 {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::sale::findings::{Ended, Found};
+use crate::sale::findings::Found;
 use crate::sale::journal::{Journal, Post, Shopper};
 use crate::sale::oracle::Arrival;
 
 use super::Limits;
-use super::evidence::{Case, Faults, posts_of};
+use super::evidence::{Case, Faults, Said, posts_of};
 
 /// The orders of a journal, by their place in it.
 pub(crate) struct Cases<'a> {
@@ -33,7 +33,7 @@ impl<'a> Cases<'a> {
     pub(crate) fn sent(&self) -> Vec<usize> {
         let all = 0..self.orders.len();
         all.filter(|place| {
-            let case = self.case(*place, None, &[]);
+            let case = self.case(*place, Said::default());
             case.notices()
                 .any(|(_, arrival)| arrival == Arrival::Surely)
         })
@@ -53,28 +53,27 @@ impl<'a> Cases<'a> {
     }
 
     pub(crate) fn is_doubtful(&self, place: usize) -> bool {
-        self.case(place, None, &[]).is_doubtful()
+        self.case(place, Said::default()).is_doubtful()
     }
 
     /// Whether something accepted is not among what an order lists: it may be known of the
     /// payment alone.
     pub(crate) fn lacks(&self, place: usize, found: Option<&Found>) -> bool {
-        !self.case(place, found, &[]).lost().is_empty()
+        let said = Said {
+            found,
+            ..Said::default()
+        };
+        !self.case(place, said).lost().is_empty()
     }
 
     /// Whether everything accepted has ended, and the order stands where it may stand.
-    pub(crate) fn has_ended(&self, place: usize, found: Option<&Found>, payment: &[Ended]) -> bool {
-        let case = self.case(place, found, payment);
+    pub(crate) fn has_ended(&self, place: usize, said: Said<'_>) -> bool {
+        let case = self.case(place, said);
         case.lost().is_empty() && case.surprise().is_none()
     }
 
-    fn case<'b>(
-        &'b self,
-        place: usize,
-        found: Option<&'b Found>,
-        payment: &'b [Ended],
-    ) -> Case<'b> {
+    fn case<'b>(&'b self, place: usize, said: Said<'b>) -> Case<'b> {
         let (shopper, posts) = &self.orders[place];
-        Case::new(shopper, posts.clone(), (found, payment), self.faults)
+        Case::new(shopper, posts.clone(), said, self.faults)
     }
 }

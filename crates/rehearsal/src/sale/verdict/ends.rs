@@ -12,6 +12,13 @@ use super::{Invariant, Judged, Violation};
 /// The outcomes a notice may have.
 const OUTCOMES: [&str; 3] = ["booked", "no_op", "parked"];
 
+/// Of so many orders one task may be given up because of a fault, and nobody is at fault.
+const ORDERS_PER_EXCUSE: usize = 50;
+/// So many are excused in any case.
+const EXCUSES: usize = 3;
+/// The most orders named where there are too many.
+const MAX_NAMED: usize = 5;
+
 /// I1: every notice that was answered 2xx has ended as booked, as a no-op with its reason, or
 /// parked with its reason, and is found by its order.
 pub(super) fn nothing_is_lost(evidence: &Evidence<'_>) -> Judged {
@@ -184,5 +191,24 @@ pub(super) fn only_what_must_waits_for_a_person(evidence: &Evidence<'_>) -> Judg
             violations.push(evidence.of_order(Invariant::I14, case, what));
         }
     }
+    violations.extend(too_much_is_given_up(evidence));
     (examined, violations)
+}
+
+/// A fault explains that some task came back too often, not that all of them did.
+fn too_much_is_given_up(evidence: &Evidence<'_>) -> Vec<Violation> {
+    let (given_up, orders) = (evidence.given_up(), evidence.cases.len());
+    let excused = EXCUSES.max(orders / ORDERS_PER_EXCUSE);
+    if given_up <= excused {
+        return Vec::new();
+    }
+    let cases = evidence.cases.iter();
+    let cases = cases.filter(|case| case.given_up().next().is_some());
+    let what = format!(
+        "the broker gave up on {given_up} tasks of {orders} orders; faults excuse {excused}"
+    );
+    let named = cases.take(MAX_NAMED);
+    named
+        .map(|case| evidence.of_order(Invariant::I14, case, what.as_str()))
+        .collect()
 }

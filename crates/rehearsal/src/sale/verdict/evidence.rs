@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::sale::findings::{Booking, Ended, Findings, Found};
+use crate::sale::findings::{Booking, Ended, Findings, Found, Parked};
 use crate::sale::journal::{
     Answer, Fault, Gauge, Journal, Kind, Notice, Post, Says, Shopper, Sight,
 };
@@ -31,9 +31,18 @@ pub(super) struct Case<'a> {
     /// By place of the notice.
     pub(super) arrivals: Vec<Arrival>,
     pub(super) found: Option<&'a Found>,
-    /// Notices about its payment that the order does not list.
-    payment: &'a [Ended],
+    said: Said<'a>,
     faults: Faults<'a>,
+}
+
+/// What the instance says of one order.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Said<'a> {
+    pub(crate) found: Option<&'a Found>,
+    /// Notices about its payment that the order does not list.
+    pub(crate) payment: &'a [Ended],
+    /// What of it waits, or waited, for a person.
+    pub(crate) parked: &'a [Parked],
 }
 
 /// What was broken on purpose, and what that excuses.
@@ -99,11 +108,14 @@ impl<'a> Evidence<'a> {
         for (place, (shopper, posts)) in journal.shoppers.iter().zip(posts).enumerate() {
             let player = players.entry(&shopper.purchase.player).or_default();
             player.cases.push(place);
-            let found = findings.orders.get(&shopper.purchase.order);
-            let payment = findings.payments.get(&shopper.purchase.order);
-            let payment = payment.map_or(&[][..], Vec::as_slice);
+            let order = &shopper.purchase.order;
+            let said = Said {
+                found: findings.orders.get(order),
+                payment: findings.payments.get(order).map_or(&[], Vec::as_slice),
+                parked: findings.parked.get(order).map_or(&[], Vec::as_slice),
+            };
             let faults = Faults::new(journal, limits.recovery);
-            cases.push(Case::new(shopper, posts, (found, payment), faults));
+            cases.push(Case::new(shopper, posts, said, faults));
         }
         for sight in &journal.sights {
             players.entry(&sight.player).or_default().sights.push(sight);
@@ -120,6 +132,12 @@ impl<'a> Evidence<'a> {
     /// Whether nothing was broken on purpose while the request was under way.
     pub(super) fn is_calm(&self, post: &Post) -> bool {
         Faults::new(self.journal, self.limits.recovery).are_off(post)
+    }
+
+    /// Tasks that a fault made the broker give up on.
+    pub(super) fn given_up(&self) -> usize {
+        let all = self.cases.iter();
+        all.map(|case| case.given_up().count()).sum()
     }
 
     /// The last moment, so long or longer before the end, at which no task was queued; none
@@ -201,13 +219,16 @@ impl<'a> Faults<'a> {
         all.all(|fault| begins_later(fault) || self.over(fault) < post.sent.min(post.due))
     }
 
-    /// Whether a task that came with this request may wait for a person for this reason with
-    /// nobody at fault: the broker had no queue for it while something was broken, or gave up
-    /// on it because something broke while it was on its way.
-    fn excuse(&self, reason: &str, post: &Post) -> bool {
+    /// Whether a task that came with this request, and waited for so long before it was
+    /// parked, may wait for a person for this reason with nobody at fault: the broker had no
+    /// queue for it while something was broken, or gave up on it because something was broken
+    /// while it was on its way.
+    fn excuse(&self, reason: &str, post: &Post, waited: Duration) -> bool {
+        let parked = post.ended + waited;
+        let is_of_its_time = |fault: &Fault| fault.from <= parked && post.sent <= self.over(fault);
         match reason {
             "unrouted" => !self.are_off(post),
-            "delivery_limit" => self.all.iter().any(|fault| post.sent <= self.over(fault)),
+            "delivery_limit" => self.all.iter().any(is_of_its_time),
             _ => false,
         }
     }
@@ -243,15 +264,15 @@ impl<'a> Case<'a> {
     pub(super) fn new(
         shopper: &'a Shopper,
         posts: Vec<&'a Post>,
-        (found, payment): (Option<&'a Found>, &'a [Ended]),
+        said: Said<'a>,
         faults: Faults<'a>,
     ) -> Self {
         let mut case = Self {
             shopper,
             arrivals: arrivals(shopper, &posts),
             posts,
-            found,
-            payment,
+            found: said.found,
+            said,
             faults,
         };
         case.excuse_what_was_given_up();
@@ -288,7 +309,7 @@ impl<'a> Case<'a> {
     /// All that ended of it, however it is found.
     pub(super) fn ended(&self) -> impl Iterator<Item = &'a Ended> {
         let of_order = self.found.map_or(&[][..], |found| &found.notices);
-        of_order.iter().chain(self.payment)
+        of_order.iter().chain(self.said.payment)
     }
 
     /// The grant whose items count, where there is one.
@@ -328,21 +349,30 @@ impl<'a> Case<'a> {
     /// Whether the broker gave up on it because of a fault.
     pub(super) fn is_given_up(&self, ended: &Ended) -> bool {
         let reason = ended.reason.as_deref().unwrap_or_default();
+        let entries = self.said.parked.iter();
+        let entries = entries.filter(|entry| entry.kind == ended.kind && entry.reason == reason);
+        let Some(waited) = entries.map(|entry| entry.waited).max() else {
+            return false;
+        };
         let is_of = |post: &&&Post| {
             let notice = self.notice(post);
             notice.is_some_and(|notice| notice.says.kind() == ended.kind)
                 && post.answer != Answer::Unsent
         };
         let mut posts = self.posts.iter().filter(is_of);
-        ended.outcome == "parked" && posts.any(|post| self.faults.excuse(reason, post))
+        ended.outcome == "parked" && posts.any(|post| self.faults.excuse(reason, post, waited))
+    }
+
+    /// What the broker gave up on because of a fault.
+    pub(super) fn given_up(&self) -> impl Iterator<Item = &'a Ended> {
+        self.ended().filter(|ended| self.is_given_up(ended))
     }
 
     /// What was given up waits for a person, and has changed nothing, or it had before.
     fn excuse_what_was_given_up(&mut self) {
-        let given_up = self.ended().filter(|ended| self.is_given_up(ended));
-        let kinds: Vec<String> = given_up.map(|ended| ended.kind.clone()).collect();
+        let kinds: Vec<&str> = self.given_up().map(|ended| ended.kind.as_str()).collect();
         for (notice, arrival) in self.shopper.notices.iter().zip(&mut self.arrivals) {
-            if kinds.iter().any(|kind| kind == notice.says.kind()) {
+            if kinds.contains(&notice.says.kind()) {
                 *arrival = (*arrival).min(Arrival::Maybe);
             }
         }

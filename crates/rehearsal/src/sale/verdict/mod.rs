@@ -23,6 +23,7 @@ use super::journal::Journal;
 use evidence::Evidence;
 
 pub(crate) use cases::Cases;
+pub(crate) use evidence::Said;
 
 /// What must hold of every rehearsal. The numbers are those of the list they come from. What
 /// only broker, database, processes and logs can show is checked by whoever has access to
@@ -106,6 +107,9 @@ pub struct Verdict {
     pub checks: Vec<Check>,
     /// Everything that is wrong, by invariant.
     pub violations: Vec<Violation>,
+    /// Tasks that wait for a person because the broker gave up on them under a fault. They
+    /// are excused, unless there are too many of them.
+    pub given_up: usize,
     /// What it was measured by.
     pub limits: Limits,
 }
@@ -198,6 +202,7 @@ impl Verdict {
         let mut verdict = Self {
             checks: Vec::new(),
             violations: Vec::new(),
+            given_up: evidence.given_up(),
             limits: *limits,
         };
         for (invariant, check) in CHECKERS {

@@ -141,21 +141,45 @@ fn only_a_fault_of_its_time_excuses_a_task_that_was_given_up() {
         world.journal.faults = faults.to_vec();
         world.judge()
     };
-    let (long_before, meanwhile, afterwards) =
-        (fault(0, Some(60)), fault(110, Some(120)), fault(200, None));
+    let (long_before, meanwhile) = (fault(0, Some(60)), fault(110, Some(120)));
+    // It was parked half a minute after it was sent.
+    let (on_its_way, afterwards) = (fault(149, None), fault(151, None));
     for (reason, fault, excused) in [
         ("delivery_limit", &long_before, false),
         ("delivery_limit", &meanwhile, true),
-        ("delivery_limit", &afterwards, true),
+        ("delivery_limit", &on_its_way, true),
+        ("delivery_limit", &afterwards, false),
         ("unrouted", &long_before, false),
         ("unrouted", &meanwhile, true),
-        ("unrouted", &afterwards, false),
+        ("unrouted", &on_its_way, false),
         ("ledger", &meanwhile, false),
     ] {
         let verdict = given_up(reason, std::slice::from_ref(fault));
         let mut violations = verdict.violations.iter();
         let waits = violations.any(|violation| violation.invariant == Invariant::I14);
         assert_eq!(waits, !excused, "{reason} {fault:?}");
+    }
+}
+
+#[test]
+fn a_flood_of_tasks_that_were_given_up_is_no_excuse() {
+    let given_up = |tasks: i64, orders: i64| {
+        let shoppers = (1..=orders).map(|number| shopper(number, &[genuine(PAID)]));
+        let mut world = World::of(shoppers.collect());
+        for order in 1..=tasks {
+            world.park(order, "order_paid", "delivery_limit");
+        }
+        world.journal.faults.push(fault(0, Some(600)));
+        world.judge()
+    };
+    for (tasks, orders, is_clean) in [(3, 4, true), (4, 199, false), (4, 200, true)] {
+        let verdict = given_up(tasks, orders);
+        assert_eq!(verdict.given_up, usize::try_from(tasks).unwrap());
+        assert_eq!(verdict.is_clean(), is_clean, "{:?}", verdict.violations);
+        let named = verdict.violations.iter().all(|it| {
+            it.invariant == Invariant::I14 && it.order.is_some_and(|order| order <= tasks)
+        });
+        assert!(named, "{:?}", verdict.violations);
     }
 }
 

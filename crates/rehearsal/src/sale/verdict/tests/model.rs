@@ -296,6 +296,7 @@ impl World {
             kind: kind.to_owned(),
             reason: reason.to_owned(),
             attempts: 1,
+            waited: Duration::from_secs(30),
         });
     }
 }
