@@ -21,7 +21,7 @@ pub(crate) async fn run(epoch: &Epoch, config: Option<&Path>) -> anyhow::Result<
         let loaded = Configuration::load(&sources)?.value;
         if let Stack::Cluster { ledger, .. } = loaded.stack() {
             let ledger = Ledger::open(ledger)?;
-            ledger.check_schema().await?;
+            super::reading::usable(&ledger).await?;
             let drawn = draw(&ledger).await;
             ledger.close().await;
             return drawn;

@@ -113,11 +113,20 @@ fn open(path: &Path) -> anyhow::Result<sqlite::File> {
 
 async fn servers(config: &ledger::Config) -> anyhow::Result<Ledger> {
     let ledger = Ledger::open_to_read(config)?;
+    usable(&ledger).await?;
+    Ok(ledger)
+}
+
+/// Warns of a newer schema, which the roles work on, too.
+///
+/// # Errors
+/// When the schema is any other one than this version's or a newer one; when servers are away.
+pub(super) async fn usable(ledger: &Ledger) -> anyhow::Result<()> {
     match ledger.check_schema().await {
         Ok(()) => {}
         // Every migration leaves the schema usable for the version before it.
         Err(newer @ SchemaError::Newer { .. }) => writeln!(io::stderr(), "warning: {newer}")?,
         Err(error) => return Err(error.into()),
     }
-    Ok(ledger)
+    Ok(())
 }

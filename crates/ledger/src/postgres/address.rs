@@ -52,8 +52,9 @@ impl Address {
     /// How to reach the server from now on, if that is another way than the last time
     /// somebody asked.
     pub(super) fn exchanged(&self) -> Option<PgConnectOptions> {
-        let url = self.config.url.reveal();
         let mut known = self.known();
+        // Under the lock: two who read it in turn must not write it the other way round.
+        let url = self.config.url.reveal();
         if *known.url == *url {
             return None;
         }
@@ -94,12 +95,13 @@ impl std::fmt::Debug for Known {
 }
 
 fn place(options: &PgConnectOptions) -> String {
-    format!(
-        "{}:{}/{}",
-        options.get_host(),
-        options.get_port(),
-        options.get_database().unwrap_or_default()
-    )
+    let host = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => options.get_host().to_owned(),
+    };
+    // Whoever names no database comes to the one that is called as he is.
+    let database = options.get_database().unwrap_or(options.get_username());
+    format!("{host}:{}/{database}", options.get_port())
 }
 
 #[cfg(test)]
@@ -138,5 +140,27 @@ mod tests {
             assert_eq!(address.options().get_username(), "two");
         }
         assert!(!format!("{address:?}").contains("second"));
+    }
+
+    #[test]
+    fn a_place_is_the_socket_and_the_database_even_where_the_url_leaves_them_to_be_guessed() {
+        let at = |url: &str| {
+            let config = Config::at(Secret::inline(url).unwrap());
+            Address::read(&config, &[]).unwrap().place()
+        };
+        for (url, place) in [
+            ("postgres://one:first@db:5432", "db:5432/one"),
+            ("postgres://two:second@db:5432", "db:5432/two"),
+            (
+                "postgres://one@db:5432/line?host=/run/first",
+                "/run/first:5432/line",
+            ),
+            (
+                "postgres://one@%2Frun%2Fsecond:5432/line",
+                "/run/second:5432/line",
+            ),
+        ] {
+            assert_eq!(at(url), place, "{url}");
+        }
     }
 }

@@ -115,9 +115,22 @@ impl Pool {
         lent
     }
 
-    /// How to reach the server.
+    /// How to reach the server now.
     pub(super) fn server(&self) -> PgConnectOptions {
+        let _current = self.refreshed();
         self.server.options()
+    }
+
+    /// The connections in use, of which new ones are made as the configuration has it now.
+    /// Looked at under the lock that `give_up` holds: one that began with the options before
+    /// would keep them for good.
+    fn refreshed(&self) -> MutexGuard<'_, Current> {
+        let current = self.current();
+        if let Some(exchanged) = self.server.exchanged() {
+            // Those that are open go on: the server has let them in.
+            current.pool.set_connect_options(exchanged);
+        }
+        current
     }
 
     /// Runs an operation on a connection of its own, for as long as the configuration allows at most. What is then
@@ -129,11 +142,7 @@ impl Pool {
     where
         F: Future<Output = Result<T, LedgerError>>,
     {
-        let Current { pool, renewals, .. } = self.current().clone();
-        if let Some(exchanged) = self.server.exchanged() {
-            // Those that are open go on: the server has let them in.
-            pool.set_connect_options(exchanged);
-        }
+        let Current { pool, renewals, .. } = self.refreshed().clone();
         let ending = async { operation(self.lend(pool).await?).await };
         let Ok(ended) = timeout(self.deadline, ending).await else {
             self.give_up(renewals);
@@ -216,10 +225,35 @@ const fn is_silence(error: &LedgerError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use secret::Secret;
     use sqlx::{Connection as _, PgConnection};
 
     use super::*;
+
+    #[tokio::test]
+    async fn whoever_began_with_the_wrong_user_is_let_in_once_the_file_is_corrected() {
+        let database = testkit::Postgres::empty_database().await;
+        let (scheme, rest) = database.url().split_once("://").unwrap();
+        let (_, at) = rest.split_once('@').unwrap();
+        let folder = testkit::Folder::new();
+        let file = folder.join("url");
+        fs::write(&file, format!("{scheme}://nobody-at-all:wrong@{at}")).unwrap();
+        let config = Config::at(Secret::from_file(&file).unwrap());
+        let pool = Pool::new(&config, Address::read(&config, &[]).unwrap());
+        let refused = PgConnection::connect_with(&pool.server()).await;
+        assert!(refused.is_err(), "the wrong user is let in");
+
+        fs::write(&file, database.url()).unwrap();
+        // A file is looked at once a second.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while let Err(error) = PgConnection::connect_with(&pool.server()).await {
+            assert!(Instant::now() < deadline, "{error}");
+        }
+        let ask = |mut connection: Lent| async move { Ok(connection.execute("SELECT 1").await?) };
+        pool.within(ask).await.unwrap();
+    }
 
     #[tokio::test]
     async fn a_connection_is_in_no_transaction_when_the_next_one_gets_it() {
