@@ -90,7 +90,7 @@ test: rust js-packages py-packages prometheus linked-static ahead ## Run every t
 	@cargo build --workspace --bins --locked
 	@deploy/stack/with.sh $(SHELL) $(.SHELLFLAGS) 'cargo test --workspace --locked; $(deploy_tests)'
 
-chaos: rust ahead ## Break servers, roles and lines under a sale, seed after seed, and kill the process on one file; nothing may be lost or doubled (SEEDS=20 SECONDS=60, SEED=…)
+chaos: rust ahead runbook-tools ## Break servers, roles and lines under a sale, seed after seed, and kill the process on one file; nothing may be lost or doubled (SEEDS=20 SECONDS=60, SEED=…)
 	@cargo build --workspace --bins --locked
 	@GRANTLINE_CHAOS_SEEDS=$(or $(SEEDS),20) GRANTLINE_CHAOS_SECONDS=$(or $(SECONDS),60) \
 		$(if $(SEED),GRANTLINE_CHAOS_SEED=$(SEED)) GRANTLINE_CHAOS_FILE_KILLS=50 GRANTLINE_ROLL=all \

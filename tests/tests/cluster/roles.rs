@@ -137,8 +137,19 @@ impl Roles {
         broker: SocketAddr,
         ports: &[SocketAddr],
     ) -> Self {
+        Self::start_configured(folder, servers, broker, ports, str::to_owned).await
+    }
+
+    /// The same with another configuration, which is made of the usual one.
+    pub(crate) async fn start_configured(
+        folder: &Path,
+        servers: &Servers,
+        broker: SocketAddr,
+        ports: &[SocketAddr],
+        configured: impl FnOnce(&str) -> String,
+    ) -> Self {
         let cast = ROLES.map(|(name, role)| Member::new(name, role));
-        Self::start_cast(folder, servers, broker, ports, cast.into()).await
+        Self::begin(folder, servers, broker, ports, cast.into(), configured).await
     }
 
     /// The same with others. Two ports for each, two for a stand-in, and two for each that is
@@ -149,6 +160,17 @@ impl Roles {
         broker: SocketAddr,
         ports: &[SocketAddr],
         cast: Vec<Member>,
+    ) -> Self {
+        Self::begin(folder, servers, broker, ports, cast, str::to_owned).await
+    }
+
+    async fn begin(
+        folder: &Path,
+        servers: &Servers,
+        broker: SocketAddr,
+        ports: &[SocketAddr],
+        cast: Vec<Member>,
+        configured: impl FnOnce(&str) -> String,
     ) -> Self {
         let pairs = ports.chunks_exact(2);
         let places = pairs.map(|pair| Place {
@@ -174,7 +196,7 @@ impl Roles {
             let proxy = proxy.await;
             proxies.insert(server, proxy);
         }
-        let configuration = configuration(servers, &proxies);
+        let configuration = configured(&configuration(servers, &proxies));
         fs::write(folder.join("grantline.toml"), configuration).unwrap();
         let mut roles = Self {
             folder: folder.to_owned(),

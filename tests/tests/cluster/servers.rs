@@ -189,21 +189,28 @@ impl Servers {
         Path::new(home.trim()).join(server.name())
     }
 
-    /// `rabbitmqctl` for this broker.
-    pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) {
+    /// A script that is the broker's `rabbitmqctl`.
+    pub(crate) fn control(&self) -> String {
         let home = self.data(Server::Broker);
         // Debian's own on the search path changes the user and drops the environment.
-        let script = r#"exec "$(printf '%s\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl |
-            sort -V | tail -n 1)" --quiet "$@""#;
+        format!(
+            "#!/bin/bash\n\
+             export LANG=C.UTF-8 HOME='{home}' ERL_EPMD_PORT={epmd} \
+             RABBITMQ_NODENAME=grantline@localhost \
+             RABBITMQ_CONF_ENV_FILE='{home}/rabbitmq-env.conf'\n\
+             exec \"$(printf '%s\\n' /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmqctl | \
+             sort -V | tail -n 1)\" --quiet \"$@\"\n",
+            home = home.display(),
+            epmd = self.epmd_port(),
+        )
+    }
+
+    /// `rabbitmqctl` for this broker.
+    pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) {
         let mut control = tokio::process::Command::new("bash");
         control
-            .args(["-c", script, "rabbitmqctl"])
-            .args(arguments)
-            .env("LANG", "C.UTF-8")
-            .env("HOME", &home)
-            .env("ERL_EPMD_PORT", self.epmd_port())
-            .env("RABBITMQ_NODENAME", "grantline@localhost")
-            .env("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf"));
+            .args(["-c", &self.control(), "rabbitmqctl"])
+            .args(arguments);
         let done = control.output().await.unwrap();
         let said = [done.stdout, done.stderr].concat();
         assert!(

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::Scene;
+use super::scene::README;
 use crate::say;
 use crate::servers::Server;
 
@@ -24,7 +25,7 @@ pub(crate) async fn lost_whole(scene: &mut Scene) {
     let said = String::from_utf8_lossy(&check.stdout);
     assert!(!check.status.success(), "nothing is missing: {said}");
     assert!(said.contains("queue grantline.grant.v1"), "{said}");
-    let declared = scene.shell.run(PAGE, "migrate").await;
+    let declared = scene.shell.run(README, "migrate").await;
     for object in ["policy ", "exchange ", "queue "] {
         assert!(declared.contains(object), "{declared}");
     }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use sqlx::{Connection as _, PgConnection};
 use tokio::time::{Instant, sleep};
 
-use super::Scene;
 use super::gateway::Gateway;
-use super::scene::PATIENCE;
+use super::scene::{PATIENCE, README};
+use super::{SHARES, Scene};
 use crate::Folder;
 use crate::roles::ROLES;
 use crate::say;
@@ -18,10 +19,11 @@ const ORDERS: usize = 6;
 const COUNTED: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-pub(crate) async fn moved(scene: &mut Scene) {
+pub(crate) async fn moved() {
     say("everything moves to other servers");
     let folder = Folder::new("region-there", 0);
-    let there = Servers::start(&folder.0, &Server::ALL).await;
+    let starting = Servers::start(&folder.0, &Server::ALL);
+    let (mut scene, there) = Scene::open_while("region", &SHARES, starting).await;
     scene.there = Some(folder);
     scene.sells(ORDERS).await;
 
@@ -40,12 +42,17 @@ pub(crate) async fn moved(scene: &mut Scene) {
         .set("NEW_DATABASE_URL", there.url("DATABASE_URL"));
     scene.shell.run(PAGE, "copy").await;
     scene.shell.run(PAGE, "count").await;
+    let old = scene.servers.url("DATABASE_URL");
+    scene.shell.set("OLD_ADMIN_URL", old);
+    scene.shell.set("OLD_USERS", "grantline");
+    scene.shell.run(PAGE, "fence").await;
+    assert!(PgConnection::connect(old).await.is_err(), "not fenced");
     scene.roles.move_to(&scene.servers, &there);
     // What is left behind is not asked any more.
     for server in Server::ALL {
         scene.servers.kill(server, Duration::ZERO).await;
     }
-    let declared = scene.shell.run(PAGE, "migrate").await;
+    let declared = scene.shell.run(README, "migrate").await;
     assert!(declared.contains("queue grantline.grant.v1"), "{declared}");
     scene.shell.run(PAGE, "epoch").await;
     scene.roles.go_on().await;
@@ -56,7 +63,8 @@ pub(crate) async fn moved(scene: &mut Scene) {
     scene.sells(ORDERS).await;
     mark.over();
     // Nothing was lost on the way.
-    scene.is_made_good(0).await;
+    scene.comes_of_itself().await;
+    scene.judged_clean().await;
 }
 
 async fn emptied(servers: &Servers) {

@@ -13,7 +13,7 @@ use tokio::sync::MutexGuard;
 use tokio::time::{Instant, sleep};
 
 use super::page::Shell;
-use crate::roles::{PORTS, ROLES, Roles, free_ports};
+use crate::roles::{PORTS, Roles, free_ports};
 use crate::sale::{ANSWER, Judged, Sale, paid, plan, refused};
 use crate::servers::{Server, Servers};
 use crate::{Folder, ONE_AT_A_TIME, say};
@@ -24,7 +24,13 @@ const TIME_SCALE: u32 = 300;
 /// Longest wait for anything, on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-const PAGE: &str = "README.md";
+/// What all pages have in common.
+pub(crate) const README: &str = "README.md";
+
+/// The pages read logs as JSON. A hint that was lost is made up for sooner than by default, and a
+/// publisher leaves sooner.
+const CONFIGURED: &str = "\n[telemetry]\nformat = \"json\"\n\n\
+                          [publisher]\nposition_check = \"5s\"\ndrain_spread = \"1s\"\n";
 
 /// Fields go in this order: processes before their servers, and those before their folder.
 pub(crate) struct Scene {
@@ -43,8 +49,17 @@ pub(crate) struct Scene {
 impl Scene {
     /// Starts servers and roles, and a sale.
     pub(crate) async fn open(what: &str, shares: &[&str]) -> Self {
+        Self::open_while(what, shares, async {}).await.0
+    }
+
+    /// The same, while something else begins that has to be there, too.
+    pub(crate) async fn open_while<T>(
+        what: &str,
+        shares: &[&str],
+        meanwhile: impl Future<Output = T>,
+    ) -> (Self, T) {
         let as_it_is = |_: &Path, text: &str| text.to_owned();
-        Self::open_with(what, shares, as_it_is, |_, target| target).await
+        Self::begin(what, shares, as_it_is, |_, target| target, meanwhile).await
     }
 
     /// The same, with a configuration made of the usual one, and other keys to it. Both are
@@ -55,23 +70,33 @@ impl Scene {
         configured: impl FnOnce(&Path, &str) -> String,
         given: impl FnOnce(&Path, Target) -> Target,
     ) -> Self {
+        Self::begin(what, shares, configured, given, async {})
+            .await
+            .0
+    }
+
+    async fn begin<T>(
+        what: &str,
+        shares: &[&str],
+        configured: impl FnOnce(&Path, &str) -> String,
+        given: impl FnOnce(&Path, Target) -> Target,
+        meanwhile: impl Future<Output = T>,
+    ) -> (Self, T) {
         let alone = ONE_AT_A_TIME.lock().await;
         let folder = Folder::new(what, SEED);
         let servers = Servers::start(&folder.0, &Server::ALL).await;
         let broker = servers.at(Server::Broker);
-        let mut roles = Roles::start(&folder.0, &servers, broker, &free_ports(SEED, PORTS)).await;
-        configure(&mut roles, |text| configured(&folder.0, text)).await;
+        let ports = free_ports(SEED, PORTS);
+        let configured = |text: &str| configured(&folder.0, text) + CONFIGURED;
+        let roles = Roles::start_configured(&folder.0, &servers, broker, &ports, configured);
+        let (roles, begun) = tokio::join!(roles, meanwhile);
         let target = given(&folder.0, roles.target());
-        let mut shell = Shell::beside(&folder.0, &roles);
+        let mut shell = Shell::beside(&folder.0, &roles, &servers);
         shell.set("DATABASE_URL", servers.url("DATABASE_URL"));
         shell.set("REDIS_URL", servers.url("REDIS_URL"));
-        shell.set(
-            "INGRESS_URL",
-            format!("http://{}", roles.serving("ingress")),
-        );
         let mut plan = plan(SEED, Shares::none(), shares);
         plan.time_scale = TIME_SCALE;
-        Self {
+        let scene = Self {
             sale: Sale::begin(plan, &target).await,
             shell,
             roles,
@@ -80,7 +105,8 @@ impl Scene {
             folder,
             there: None,
             _alone: alone,
-        }
+        };
+        (scene, begun)
     }
 
     /// Waits until so many more `order_paid` are taken.
@@ -92,7 +118,7 @@ impl Scene {
     pub(crate) async fn is_whole(&self) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let doctor = self.shell.try_run(PAGE, "doctor").await;
+            let doctor = self.shell.try_run(README, "doctor").await;
             let said = String::from_utf8_lossy(&doctor.stdout);
             if doctor.status.success() {
                 say(said.lines().last().unwrap_or_default());
@@ -106,7 +132,9 @@ impl Scene {
 
     /// By the page: what was accepted before now and is not in the ledger, one line a notice.
     async fn missing(&self) -> Vec<Missing> {
-        self.shell.run(PAGE, "compare").await;
+        self.shell.run(README, "logs").await;
+        let said = self.shell.run(README, "compare").await;
+        assert!(said.starts_with("the oldest line is of 2"), "{said}");
         let missing = fs::read_to_string(self.folder.0.join("missing.tsv")).unwrap();
         missing.lines().map(Missing::read).collect()
     }
@@ -130,6 +158,18 @@ impl Scene {
             );
             self.send_again(&missing).await;
             missing = self.settled().await;
+        }
+    }
+
+    /// Whatever is not in the ledger now gets there, and nobody sends it again.
+    pub(crate) async fn comes_of_itself(&self) {
+        let mut missing = self.missing().await;
+        let deadline = Instant::now() + PATIENCE;
+        while !missing.is_empty() {
+            assert!(Instant::now() < deadline, "lost: {missing:?}");
+            sleep(LOOK_EVERY).await;
+            let now = self.missing().await;
+            missing.retain(|it| contains(&now, it));
         }
     }
 
@@ -259,21 +299,4 @@ pub(crate) async fn sells(live: &Live, more: usize) {
         assert!(Instant::now() < deadline, "{late}");
         sleep(LOOK_EVERY).await;
     }
-}
-
-/// The pages read logs as JSON. A hint that was lost is made up for sooner than by default, and a
-/// publisher leaves sooner.
-async fn configure(roles: &mut Roles, configured: impl FnOnce(&str) -> String) {
-    let mut text = configured(&fs::read_to_string(roles.configuration()).unwrap());
-    text.push_str(
-        "\n[telemetry]\nformat = \"json\"\n\n[publisher]\nposition_check = \"5s\"\n\
-         drain_spread = \"1s\"\n",
-    );
-    fs::write(roles.configuration(), text).unwrap();
-    roles.stop(&ROLES.map(|(_, role)| role)).await;
-    for number in 0..ROLES.len() {
-        // Lines of the other form.
-        fs::remove_file(roles.log_of(number)).unwrap();
-    }
-    roles.go_on().await;
 }

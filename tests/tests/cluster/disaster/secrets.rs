@@ -116,13 +116,12 @@ async fn servers(scene: &mut Scene) {
     scene.shell.set("PASSWORD", password);
     scene.shell.run(PAGE, "postgresql").await;
     scene.shell.run(PAGE, "redis").await;
-    for arguments in [
-        &["add_user", next, password][..],
-        &["set_user_tags", next, "policymaker"],
-        &["set_permissions", next, ".*", ".*", ".*"],
-    ] {
-        scene.servers.rabbitmqctl(arguments).await;
+    scene.shell.set("VHOST", "/");
+    for right in ["CONFIGURE", "WRITE", "READ"] {
+        // One user is all the roles here.
+        scene.shell.set(right, ".*");
     }
+    scene.shell.run(PAGE, "rabbitmq").await;
     let before = scene.servers.password();
     for section in ["ledger", "broker", "claim"] {
         let file = ours(scene, section);
@@ -138,12 +137,17 @@ async fn servers(scene: &mut Scene) {
     let mut ledger = PgConnection::connect(scene.servers.url("DATABASE_URL"))
         .await
         .unwrap();
-    let who = scene.shell.run(PAGE, "who").await;
-    assert!(who.contains(next), "{who}");
-    assert!(
-        !who.lines().any(|line| line.starts_with("grantline|")),
-        "{who}"
-    );
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let who = scene.shell.run(PAGE, "who").await;
+        assert!(who.contains(next), "{who}");
+        // A server learns a little later that somebody has left.
+        if !who.lines().any(|line| line.starts_with("grantline|")) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{who}");
+        sleep(ASK_EVERY).await;
+    }
     scene
         .servers
         .rabbitmqctl(&["delete_user", "grantline"])
@@ -285,6 +289,23 @@ impl Watch {
     }
 }
 
+/// With what somebody comes.
+const ASKED: [&str; 6] = [
+    "a token of the first secret",
+    "a token of the other secret",
+    "an old token, while Login signs with the first secret",
+    "an old token, when Login signs with the other secret",
+    "the first key",
+    "the other key",
+];
+
+/// How many were asked for, and came or not.
+#[derive(Default)]
+struct Answers {
+    given: usize,
+    without: usize,
+}
+
 async fn ask_on(
     target: Target,
     [only_new, only_new_now, over]: [CancellationToken; 3],
@@ -296,31 +317,45 @@ async fn ask_on(
         client.token("somebody", until).unwrap()
     };
     let first = token();
+    let (login, api) = (client.login_secret.reveal(), server.key.reveal());
     // Nobody's order: 404 is what somebody is told who is let in.
     let order = format!("{}/api/v2/project/{PROJECT}/order/7", client.url);
     let project = format!("{}/v1/projects/{PROJECT}", server.url);
     let mut refused = Vec::new();
-    let mut asked = 0;
+    let mut answers = ASKED.map(|what| (what, Answers::default()));
     while !over.is_cancelled() {
         if only_new.is_cancelled() {
             only_new_now.cancel();
         }
-        let old = (!only_new.is_cancelled()).then(|| (&order, first.clone()));
-        let key = server.key.reveal().to_string();
-        for (url, bearer) in [(&order, token()), (&project, key)].into_iter().chain(old) {
+        let is_other = *client.login_secret.reveal() != *login;
+        let old =
+            (!only_new.is_cancelled()).then(|| (2 + usize::from(is_other), &order, first.clone()));
+        let fresh = (usize::from(is_other), &order, token());
+        let key = server.key.reveal();
+        let called = (4 + usize::from(*key != *api), &project, key.to_string());
+        for (place, url, bearer) in [fresh, called].into_iter().chain(old) {
+            let (what, answers) = &mut answers[place];
             let bearer = format!("Bearer {bearer}");
             let headers = [("authorization", bearer.as_str())];
             let asking = http.ask(Method::GET, url, &headers, "");
             // Nobody answers while the one copy of a role is replaced under a kept connection.
-            let Ok(answer) = asking.await else { continue };
-            asked += 1;
+            let Ok(answer) = asking.await else {
+                answers.without += 1;
+                continue;
+            };
+            answers.given += 1;
             let status = answer.status.as_u16();
             if answer.status.is_client_error() && status != 404 {
-                refused.push(format!("{url}: {status} {}", answer.body));
+                refused.push(format!("{what} at {url}: {status} {}", answer.body));
             }
         }
         sleep(ASK_EVERY).await;
     }
-    assert!(asked > ORDERS, "nothing was asked");
+    for (what, Answers { given, without }) in answers {
+        assert!(
+            given > without,
+            "{what}: {given} answers, {without} times none"
+        );
+    }
     refused
 }
