@@ -157,7 +157,7 @@ OWN = {
         "projects.44056.quarantine.key",
         "projects.44057.webhook_secrets.0",
     },
-    "publisher": {"projects.44056.publisher.secret"},
+    "publisher": {"projects.44056.publisher.secret", "projects.44056.publisher.previous_secret"},
     "api": {"api.keys.game_server.secret", "api.keys.support.secret"},
     "worker": {"claim.url"},
     "migrate": {"broker.management_url"},
@@ -635,6 +635,50 @@ def test_maintenance_needs_no_migration():
     for path in ("deploy/README.md", "deploy/helm/grantline/values.yaml", "deploy/helm/grantline/templates/NOTES.txt"):
         text = (ROOT / path).read_text()
         assert "--reuse-values --no-hooks --set 'maintenance={ingress}'" in text, path
+
+
+def disaster_pages():
+    return {path.name: path.read_text() for path in (ROOT / "deploy/runbooks/disaster").glob("*.md")}
+
+
+def matches(expression, labels):
+    """Whether a selector on the command line fits an object."""
+    for part in re.findall(r"[^,(]+(?:\([^)]*\))?", expression):
+        if found := re.fullmatch(r"(\S+) notin \(([^)]*)\)", part):
+            if labels.get(found[1]) in found[2].split(","):
+                return False
+        else:
+            key, value = part.split("=")
+            if labels.get(key) != value:
+                return False
+    return True
+
+
+def test_the_disaster_pages_name_what_the_chart_makes():
+    made = {(found["kind"].lower(), found["metadata"]["name"]) for found in render("full")}
+    named = set()
+    for page, text in disaster_pages().items():
+        # The loop of `doctor` names its workers apart.
+        workers = re.search(r"worker\) pods='([^']+)'", text)
+        for pod in workers[1].split() if workers else ():
+            named.add((page, "deployment", f"grantline-{pod}"))
+        for kind, name in re.findall(r"\b(deploy|deployment|job|service)/(grantline-[a-z-]+)", text):
+            named.add((page, "deployment" if kind == "deploy" else kind, name))
+    assert len(named) > 6
+    for page, kind, name in named:
+        assert (kind, name) in made, f"{page} names a {kind} {name}"
+
+
+def test_the_disaster_pages_select_every_role_but_the_ingress():
+    labels = {name: found["metadata"]["labels"] for name, found in by_component(render("full"), "Deployment").items()}
+    migration = by_component(render("full"), "Job")["migrate"]["spec"]["template"]["metadata"]["labels"]
+    (others,) = re.findall(r"^others='([^']+)'$", disaster_pages()["README.md"], re.MULTILINE)
+    stopped = {name for name, has in labels.items() if matches(others, has)}
+    assert stopped == set(ROLES) - {"ingress"}
+    assert not matches(others, migration), "its pod stays, and would be waited for"
+    for page, text in disaster_pages().items():
+        for selector in re.findall(r"--selector (app\S+)", text):
+            assert any(matches(selector, has) for has in labels.values()), f"{page}: {selector} finds nothing"
 
 
 def test_the_readme_rolls_workers_first_and_back_last():
