@@ -199,7 +199,8 @@ impl Roles {
             config.check_taking_webhooks()?;
         }
         let listeners = Listeners::bind(self, config)?;
-        let telemetry = telemetry::init(&config.telemetry, name, config.projects.len())?;
+        let named = config.projects.len() + config.api.keys.len();
+        let telemetry = telemetry::init(&config.telemetry, name, named)?;
         let addresses = listeners.addresses();
         tracing::info!(
             role = name, version = env!("CARGO_PKG_VERSION"), projects = config.projects.len(),

@@ -97,18 +97,19 @@ pub enum Error {
 /// Sets up logs, traces and metrics of this process. To be called once, by `main`.
 ///
 /// `role` is the subcommand; it is put on every metric and span as `grantline.role`.
-/// `projects` is how many there are: metrics have room for the labels of so many.
+/// `named` is how many projects and callers of the api there are: metrics have room for the
+/// labels of so many.
 ///
 /// # Errors
 /// A setting is wrong, or the process has a subscriber already. Nothing is checked over
 /// the network: a collector that is away is logged and otherwise ignored.
-pub fn init(config: &Config, role: &str, projects: usize) -> Result<Guard, Error> {
+pub fn init(config: &Config, role: &str, named: usize) -> Result<Guard, Error> {
     config.check()?;
     let variables = Variables::new(&variable);
     let resource = config.resource(role);
     let push = Push::new(config, &variables)?;
     let for_metrics = push.as_ref().filter(|push| push.pushes_metrics());
-    let telemetry = Telemetry::build(resource.clone(), for_metrics, projects)?;
+    let telemetry = Telemetry::build(resource.clone(), for_metrics, named)?;
     let (mut spans, mut logs) = (None, None);
     if let Some(push) = &push {
         spans = push.spans(&resource)?.map(Arc::new);

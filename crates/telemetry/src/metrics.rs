@@ -18,11 +18,11 @@ pub const DURATION_BUCKETS: [f64; 16] = [
     5.0, 10.0,
 ];
 
-/// Label sets that no project is in: the product of all types, outcomes and reasons is larger,
-/// what can be is not.
-const LABEL_SETS: usize = 400;
-/// Those of one project: types by verdicts, at the most.
-const LABEL_SETS_OF_A_PROJECT: usize = 32;
+/// Label sets that name neither project nor caller. All types by all outcomes by all reasons
+/// are more, but few of those can come together.
+const LABEL_SETS: usize = 300;
+/// Those of one project or caller: the currencies of the orders that wait, at the most.
+const LABEL_SETS_OF_ONE: usize = 64;
 
 /// The metrics of a process. Clones share them.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl Telemetry {
     pub(crate) fn build(
         resource: Resource,
         push: Option<&otlp::Push>,
-        projects: usize,
+        named: usize,
     ) -> Result<Self, Error> {
         let registry = Registry::new();
         let reader = opentelemetry_prometheus::exporter()
@@ -58,7 +58,7 @@ impl Telemetry {
         let mut builder = SdkMeterProvider::builder()
             .with_resource(resource)
             .with_reader(reader)
-            .with_view(room_for(projects));
+            .with_view(room_for(named));
         if let Some(push) = push {
             builder = builder.with_periodic_exporter(push.metrics()?);
         }
@@ -96,10 +96,10 @@ impl Telemetry {
     }
 }
 
-/// Each instrument has room for the label sets of so many projects. The SDK would reserve 2,000
-/// for each, megabytes in all, and count the rest as one, however many projects there are.
-fn room_for(projects: usize) -> impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static {
-    let most = LABEL_SETS.saturating_add(projects.saturating_mul(LABEL_SETS_OF_A_PROJECT));
+/// Each instrument has room for the label sets of so many projects and callers. The SDK would
+/// reserve 2,000 for each, megabytes in all, and count the rest as one, however many there are.
+fn room_for(named: usize) -> impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static {
+    let most = LABEL_SETS.saturating_add(named.saturating_mul(LABEL_SETS_OF_ONE));
     move |_| Stream::builder().with_cardinality_limit(most).build().ok()
 }
 
@@ -127,4 +127,33 @@ pub fn durations_and(
         .with_description(description)
         .with_boundaries(all)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::KeyValue;
+
+    use super::*;
+
+    const OVERFLOW: &str = "otel_metric_overflow";
+
+    #[test]
+    fn every_project_has_room_for_its_labels_and_hostile_ones_have_an_end() {
+        let named = 40;
+        let telemetry = Telemetry::build(Resource::builder_empty().build(), None, named).unwrap();
+        let told = telemetry.meter("tests").u64_counter("told").build();
+        let tell = |project: usize, currency: usize| {
+            let labels = [("project", project), ("currency", currency)];
+            let labels = labels.map(|(key, value)| KeyValue::new(key, value.to_string()));
+            told.add(1, &labels);
+        };
+        for project in 0..named {
+            for currency in 0..LABEL_SETS_OF_ONE {
+                tell(project, currency);
+            }
+        }
+        assert!(!telemetry.metrics_text().contains(OVERFLOW));
+        (0..=LABEL_SETS).for_each(|currency| tell(named, currency));
+        assert!(telemetry.metrics_text().contains(OVERFLOW));
+    }
 }

@@ -25,8 +25,10 @@ const OPEN: Duration = Duration::from_hours(1);
 /// Far more than Xsolla grants, so that a loaded machine does not look like a broken one.
 pub(crate) const ANSWER: Duration = Duration::from_secs(15);
 /// An answer that takes so long is none, however slow the machine: whether it came in time is
-/// judged by how slow that was.
+/// judged by how slow that was, up to [`SLOWEST`].
 const NO_ANSWER: Duration = Duration::from_mins(1);
+/// A machine that is slower than so many times excuses nothing more.
+const SLOWEST: f64 = 3.0;
 /// How long what was accepted may take to end: a worker may hold a batch for a minute, a
 /// retry queue another, and the machine may be busy.
 pub(crate) const DRAIN: Duration = Duration::from_mins(4);
@@ -113,7 +115,7 @@ impl Sale {
             .await
             .unwrap();
         let limits = Limits {
-            answer_p99: ANSWER.mul_f64(slowdown),
+            answer_p99: ANSWER.mul_f64(slowdown.min(SLOWEST)),
             ..Limits::default()
         };
         let verdict = Verdict::judge(&journal, &findings, &limits);
