@@ -150,7 +150,14 @@ pub(super) fn about(
 ) -> Result<Vec<NoticeView>, LedgerError> {
     let shown: Vec<Shown> = all(
         connection,
-        "SELECT * FROM notices WHERE project = ?1 AND (order_id = ?2 OR transaction_id = ?3)
+        // Left to itself SQLite reads all notices of the project: it has no statistics, and takes
+        // the primary key.
+        "SELECT * FROM (
+             SELECT * FROM notices INDEXED BY notices_by_order
+             WHERE project = ?1 AND order_id = ?2
+             UNION
+             SELECT * FROM notices INDEXED BY notices_by_transaction
+             WHERE project = ?1 AND transaction_id = ?3)
          ORDER BY first_at, kind, ref LIMIT 1000",
         params![
             project.get(),
@@ -173,7 +180,8 @@ impl Ledger {
         let read = move |connection: &Connection| {
             all(
                 connection,
-                "SELECT * FROM notices WHERE project = ?1 AND player = ?2
+                "SELECT * FROM notices INDEXED BY notices_by_player
+                 WHERE project = ?1 AND player = ?2
                  ORDER BY first_at DESC, kind, ref LIMIT ?3",
                 params![project.get(), player.as_str(), limit.min(200)],
                 shown,

@@ -161,7 +161,8 @@ impl Ledger {
         let read = move |connection: &Connection| {
             all(
                 connection,
-                "SELECT * FROM orders WHERE project = ?1 AND player = ?2 AND order_id < ?3
+                "SELECT * FROM orders INDEXED BY orders_by_player
+                 WHERE project = ?1 AND player = ?2 AND order_id < ?3
                  ORDER BY order_id DESC LIMIT ?4",
                 params![
                     project.get(),

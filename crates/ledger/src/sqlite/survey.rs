@@ -16,7 +16,7 @@ pub(super) const PAID: &str = "
     SELECT project, amount, currency, count(*), min(coalesce(at, first_at))
     FROM (SELECT project, first_at, content ->> '$.price.amount' AS amount,
                  content ->> '$.price.currency' AS currency,
-                 (SELECT min(n.first_at) FROM notices n
+                 (SELECT min(n.first_at) FROM notices n INDEXED BY notices_by_order
                   WHERE n.project = o.project AND n.order_id = o.order_id
                     AND n.kind IN ('order_paid', 'payment')) AS at
           FROM orders o

@@ -32,7 +32,8 @@ fn of_order(
     let read = |row: &Row<'_>| Ok((row.get("trace_id")?, row.get("message_id")?));
     let found = first(
         connection,
-        "SELECT trace_id, message_id FROM notices
+        // Left to itself SQLite reads all notices of the project.
+        "SELECT trace_id, message_id FROM notices INDEXED BY notices_by_order
          WHERE project = ?1 AND order_id = ?2 AND trace_id IS NOT NULL
          ORDER BY first_at, kind, ref LIMIT 1",
         params![project.get(), order.get()],
