@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::chart::Chart;
 use super::scaler::Scaler;
-use super::{CROWD, LOOK_EVERY, ORDERS_PER_SECOND, PATIENCE, Sale, end, plan, rate};
+use super::{CROWD, LOOK_EVERY, ORDERS_PER_SECOND, PATIENCE, SYNC, Sale, end, plan, rate};
 use crate::roles::{Member, Roles, free_ports};
 use crate::servers::{Server, Servers};
 use crate::{Folder, ONE_AT_A_TIME, say};
@@ -109,8 +109,7 @@ struct Stage<'a> {
     /// What each worker has in its environment.
     environment: Vec<(&'static str, String)>,
     scaler: Scaler,
-    /// Seconds of the chart's between two looks, and since the beginning.
-    interval: u64,
+    /// Seconds of the chart's since the beginning.
     now: u64,
     /// Messages a worker.
     target: u64,
@@ -150,13 +149,12 @@ impl<'a> Stage<'a> {
             environment,
             // The chart's least would have hidden what is to be shown.
             scaler: Scaler::new(1, (1, max), chart.behavior(&component)),
-            interval: chart.number("keda.pollingIntervalSeconds"),
             now: 0,
             target: chart.backlog_per_pod(LANES, PREFETCH),
         }
     }
 
-    /// What KEDA asks once in an interval, and makes of it.
+    /// What KEDA tells the scaler, and what that makes of it.
     async fn look(&mut self) -> Look {
         let look = self.see().await;
         let wanted = self.step(look.backlog);
@@ -186,7 +184,7 @@ impl<'a> Stage<'a> {
     }
 
     fn step(&mut self, backlog: u64) -> u64 {
-        self.now += self.interval;
+        self.now += SYNC;
         self.scaler.step(self.now, backlog, self.target)
     }
 
@@ -235,6 +233,7 @@ impl<'a> Stage<'a> {
         let deadline = Instant::now() + PATIENCE;
         while self.scaler.replicas > 1 {
             let before = self.scaler.replicas;
+            sleep(LOOK_EVERY / 10).await;
             let (backlog, _) = self.servers.queue(QUEUE).await;
             let wanted = self.step(backlog);
             if wanted != before {
