@@ -40,23 +40,23 @@ enum Part {
     Reading,
     /// Needs servers.
     Servers,
-    /// Needs servers, that nobody else uses.
-    Capacity,
     File,
     Steady,
     Telemetry,
     Start,
+    /// Needs servers, that nobody else uses, and takes longest.
+    Capacity,
 }
 
 impl Part {
     const ALL: [Self; 7] = [
         Self::Reading,
         Self::Servers,
-        Self::Capacity,
         Self::File,
         Self::Steady,
         Self::Telemetry,
         Self::Start,
+        Self::Capacity,
     ];
 
     const fn as_str(self) -> &'static str {

@@ -260,12 +260,19 @@ impl Servers {
     }
 
     /// One queue, as KEDA reads it: messages, those held unacknowledged among them, and who
-    /// takes from it.
+    /// takes from it. Asks again where the broker has not counted yet: nothing is not none.
     pub(crate) async fn queue(&self, name: &str) -> (u64, u64) {
-        let queues = self.management("queues/%2f").await;
-        let queue = queues.iter().find(|queue| queue["name"] == name).unwrap();
-        let count = |what: &str| queue[what].as_u64().unwrap_or_default();
-        (count("messages"), count("consumers"))
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let queues = self.management("queues/%2f").await;
+            let queue = queues.iter().find(|queue| queue["name"] == name).unwrap();
+            let count = |what: &str| queue[what].as_u64();
+            if let (Some(messages), Some(consumers)) = (count("messages"), count("consumers")) {
+                return (messages, consumers);
+            }
+            assert!(Instant::now() < deadline, "{name} is never counted");
+            sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Has the broker count the queues that are declared from here on every second, not every

@@ -7,6 +7,7 @@
 mod notices;
 mod spent;
 
+use std::fs;
 use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ use spent::{Ledger, Servers, Spent, head};
 const ORDERS: u32 = 20_000;
 /// Connected players, each of whom buys. The bench and the publisher have a file open for each.
 const PLAYERS: u32 = 10_000;
+/// That, and room for connections to servers and requests under way.
+const OPEN_FILES: u64 = PLAYERS as u64 + 1_000;
 const OUTSTANDING: usize = 256;
 /// A quiet hour: hardly two orders come in one hint.
 const QUIET_PER_SECOND: f64 = 100.0;
@@ -59,6 +62,13 @@ struct Players {
 }
 
 pub(crate) async fn measure() {
+    let open = open_files();
+    if open < OPEN_FILES {
+        println!(
+            "capacity: left out, for it takes {OPEN_FILES} open files and {open} are allowed (ulimit -n)\n"
+        );
+        return;
+    }
     let mut line = Line::start().await;
     println!(
         "capacity: notices of {} (payment) and {} (order_paid, 3 lines granted) bytes, {PLAYERS} players",
@@ -82,6 +92,17 @@ pub(crate) async fn measure() {
     Ledger::print(&before, &after, ORDERS);
     let second = line.granted_in_a_second(ORDERS).await;
     println!("  one worker granted {second:.0} orders a second of a backlog, beside all else\n");
+}
+
+/// How many files this process and those it starts may have open.
+fn open_files() -> u64 {
+    let limits = fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits
+        .lines()
+        .find_map(|it| it.strip_prefix("Max open files"));
+    let soft = line.unwrap().split_whitespace().next().unwrap();
+    // Where there is no limit it says so.
+    soft.parse().unwrap_or(u64::MAX)
 }
 
 impl Line {
@@ -188,12 +209,11 @@ impl Line {
         let first = ORDERS;
         let rest = first + QUIET;
         let quiet = format!("order, told: {QUIET_PER_SECOND} a second");
-        self.told(&quiet, Pace::of(QUIET_PER_SECOND), first..rest, &players)
+        self.told(&quiet, QUIET_PER_SECOND, first..rest, &players)
             .await;
-        let all = Pace::of(f64::INFINITY);
         self.told(
             "order, told: all at once",
-            all,
+            f64::INFINITY,
             rest..rest + PLAYERS,
             &players,
         )
@@ -229,15 +249,14 @@ impl Line {
     }
 
     /// From the notice to the pushes of both statuses, at every role.
-    async fn told(&self, what: &str, pace: Pace, orders: Range<u32>, players: &Players) {
+    async fn told(&self, what: &str, per_second: f64, orders: Range<u32>, players: &Players) {
         let load = self.load().await;
         let heard = &players.heard;
         let count = u32::try_from(orders.len()).unwrap();
         let enough = heard.load(Ordering::Relaxed) + 2 * orders.len();
         let before = self.spent();
-        let pace = Pace::of(pace.per_second);
         let requests = orders.map(|number| crate::load::signed(&order_paid(number)));
-        load.open_loop(pace, requests).await;
+        load.open_loop(Pace::of(per_second), requests).await;
         let deadline = Instant::now() + PATIENCE;
         while heard.load(Ordering::Relaxed) < enough {
             assert!(Instant::now() < deadline, "not everybody is told");

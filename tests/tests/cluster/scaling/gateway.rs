@@ -17,6 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+use tokio_util::task::TaskTracker;
 
 /// Ends when dropped.
 pub(super) struct Gateway {
@@ -25,13 +26,19 @@ pub(super) struct Gateway {
     accepting: AbortHandle,
 }
 
-type Copies = Arc<Mutex<Vec<SocketAddr>>>;
+type Copies = Arc<Mutex<Vec<Upstream>>>;
 type Onward = Client<HttpConnector, Full<Bytes>>;
+
+/// Where a copy listens, and the requests it has.
+struct Upstream {
+    at: SocketAddr,
+    requests: TaskTracker,
+}
 
 impl Gateway {
     pub(super) async fn before(copy: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let copies = Arc::new(Mutex::new(vec![copy]));
+        let copies = Arc::new(Mutex::new(vec![Upstream::new(copy)]));
         Self {
             at: listener.local_addr().unwrap(),
             accepting: tokio::spawn(accept(listener, Arc::clone(&copies))).abort_handle(),
@@ -40,12 +47,28 @@ impl Gateway {
     }
 
     pub(super) fn add(&self, copy: SocketAddr) {
-        self.copies.lock().unwrap().push(copy);
+        self.copies.lock().unwrap().push(Upstream::new(copy));
     }
 
-    /// Gives this copy no more requests. Those it has it answers.
-    pub(super) fn remove(&self, copy: SocketAddr) {
-        self.copies.lock().unwrap().retain(|at| *at != copy);
+    /// Gives this copy no more requests, and waits until it has answered those it has: one
+    /// chosen for it may not have reached it yet.
+    pub(super) async fn remove(&self, copy: SocketAddr) {
+        let removed = {
+            let mut copies = self.copies.lock().unwrap();
+            let place = copies.iter().position(|it| it.at == copy).unwrap();
+            copies.remove(place)
+        };
+        removed.requests.close();
+        removed.requests.wait().await;
+    }
+}
+
+impl Upstream {
+    fn new(at: SocketAddr) -> Self {
+        Self {
+            at,
+            requests: TaskTracker::new(),
+        }
     }
 }
 
@@ -61,12 +84,10 @@ async fn accept(listener: TcpListener, copies: Copies) {
         let _ = client.set_nodelay(true);
         let (copies, onward) = (Arc::clone(&copies), onward.clone());
         let hand_on = service_fn(move |request| {
-            let copy = {
-                let mut copies = copies.lock().unwrap();
-                copies.rotate_left(1);
-                copies[0]
-            };
-            hand_on(request, copy, onward.clone())
+            let mut copies = copies.lock().unwrap();
+            copies.rotate_left(1);
+            let Upstream { at, requests } = &copies[0];
+            requests.track_future(hand_on(request, *at, onward.clone()))
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(client), hand_on));
     }

@@ -32,6 +32,9 @@ const SHARES: [&str; 4] = ["combined=70%", "bundle=10%", "socket=10%", "polling=
 const PLAYERS: u32 = 100;
 /// Between two looks at the signals.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks of a `HorizontalPodAutoscaler`, in seconds, unless the cluster was told
+/// otherwise. One asks KEDA as well, whose own interval is for zero pods and the first.
+const SYNC: u64 = 15;
 /// For a machine that others use as well.
 const PATIENCE: Duration = Duration::from_mins(3);
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::chart::Chart;
 use super::scaler::Scaler;
-use super::{CROWD, LOOK_EVERY, ORDERS_PER_SECOND, PATIENCE, Sale, end, plan, rate};
+use super::{CROWD, LOOK_EVERY, ORDERS_PER_SECOND, PATIENCE, SYNC, Sale, end, plan, rate};
 use crate::roles::{Member, Roles, free_ports};
 use crate::servers::{Server, Servers};
 use crate::{Folder, ONE_AT_A_TIME, say};
@@ -34,6 +34,9 @@ const BATCH: u64 = 2;
 const CALM: usize = 3;
 /// So many it grants of the crowd's orders before anybody helps it.
 const ALONE: u64 = 10;
+/// And so many workers are then asked for, which is more than the crowd needs: just enough would
+/// leave the backlog where it is.
+const ASKED_FOR: u64 = 8;
 /// What several do, of what one does.
 const MORE: f64 = 1.5;
 
@@ -59,7 +62,7 @@ async fn workers_are_added_by_the_backlog_until_it_falls_and_leave_after_it() {
 
     let usual = Sale::begin(plan(1, ORDERS_PER_SECOND), &target).await;
     for _ in 0..CALM {
-        let look = stage.look().await;
+        let look = stage.look(|_| SYNC).await;
         let held_up = "one worker is enough for the usual load";
         assert!(look.backlog <= stage.target, "{held_up}: {look:?}");
     }
@@ -109,8 +112,7 @@ struct Stage<'a> {
     /// What each worker has in its environment.
     environment: Vec<(&'static str, String)>,
     scaler: Scaler,
-    /// Seconds of the chart's between two looks, and since the beginning.
-    interval: u64,
+    /// Seconds of the chart's since the beginning.
     now: u64,
     /// Messages a worker.
     target: u64,
@@ -150,16 +152,15 @@ impl<'a> Stage<'a> {
             environment,
             // The chart's least would have hidden what is to be shown.
             scaler: Scaler::new(1, (1, max), chart.behavior(&component)),
-            interval: chart.number("keda.pollingIntervalSeconds"),
             now: 0,
             target: chart.backlog_per_pod(LANES, PREFETCH),
         }
     }
 
-    /// What KEDA asks once in an interval, and makes of it.
-    async fn look(&mut self) -> Look {
+    /// What KEDA tells the scaler, and what that makes of it so many seconds after the last time.
+    async fn look(&mut self, seconds: impl FnOnce(&Look) -> u64) -> Look {
         let look = self.see().await;
-        let wanted = self.step(look.backlog);
+        let wanted = self.step(look.backlog, seconds(&look));
         let Look {
             replicas, backlog, ..
         } = look;
@@ -185,13 +186,13 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn step(&mut self, backlog: u64) -> u64 {
-        self.now += self.interval;
+    fn step(&mut self, backlog: u64, seconds: u64) -> u64 {
+        self.now += seconds;
         self.scaler.step(self.now, backlog, self.target)
     }
 
-    /// One worker against the crowd, as long as it has more to do than it can hold. Gives what
-    /// it grants in a second.
+    /// One worker against the crowd, from when it has more to do than it can hold until several
+    /// are asked for. Gives what it grants in a second.
     async fn alone(&mut self) -> f64 {
         let deadline = Instant::now() + PATIENCE;
         let mut busy: Option<Look> = None;
@@ -205,7 +206,10 @@ impl<'a> Stage<'a> {
             ));
             assert!(Instant::now() < deadline, "it grants nothing");
             match busy {
-                Some(since) if look.granted >= since.granted + ALONE => {
+                Some(since)
+                    if look.granted >= since.granted + ALONE
+                        && look.backlog >= ASKED_FOR * self.target =>
+                {
                     return rate(look.granted - since.granted, look.at - since.at);
                 }
                 None if look.backlog > self.target => busy = Some(look),
@@ -219,10 +223,15 @@ impl<'a> Stage<'a> {
         let deadline = Instant::now() + PATIENCE;
         let mut looks: Vec<Look> = Vec::new();
         loop {
-            let look = self.look().await;
+            let peak = looks.iter().map(|look| look.backlog).max();
+            // What falls does so in its own time, and that is what they are kept for.
+            let seconds = |look: &Look| match peak {
+                Some(peak) if look.backlog < peak => LOOK_EVERY.as_secs(),
+                Some(_) | None => SYNC,
+            };
+            let look = self.look(seconds).await;
             looks.push(look);
             self.follow().await;
-            let peak = looks.iter().map(|look| look.backlog).max();
             if peak > Some(2 * self.target) && look.backlog <= self.target {
                 return looks;
             }
@@ -235,8 +244,9 @@ impl<'a> Stage<'a> {
         let deadline = Instant::now() + PATIENCE;
         while self.scaler.replicas > 1 {
             let before = self.scaler.replicas;
+            sleep(LOOK_EVERY / 10).await;
             let (backlog, _) = self.servers.queue(QUEUE).await;
-            let wanted = self.step(backlog);
+            let wanted = self.step(backlog, SYNC);
             if wanted != before {
                 say(&format!(
                     "grant: {before} workers, {backlog} messages → {wanted}"
