@@ -51,17 +51,17 @@ async fn converse(mut stream: TcpStream) {
 }
 
 /// How long the first request is, with its body. `None` while it is not whole.
-fn first_request(held: &[u8]) -> Option<usize> {
+fn first_request(bytes: &[u8]) -> Option<usize> {
     const LENGTH: &[u8] = b"content-length: ";
-    let head = 4 + held.windows(4).position(|it| it == b"\r\n\r\n")?;
-    let length = held[..head]
+    let head = 4 + bytes.windows(4).position(|it| it == b"\r\n\r\n")?;
+    let length = bytes[..head]
         .windows(LENGTH.len())
         .position(|it| it.eq_ignore_ascii_case(LENGTH));
-    let digits = held[length.map_or(head, |at| at + LENGTH.len())..]
+    let digits = bytes[length.map_or(head, |at| at + LENGTH.len())..]
         .iter()
         .take_while(|it| it.is_ascii_digit());
     let body = digits.fold(0, |length, digit| 10 * length + usize::from(digit - b'0'));
-    (held.len() >= head + body).then_some(head + body)
+    (bytes.len() >= head + body).then_some(head + body)
 }
 
 async fn serve(listener: TcpListener) {
