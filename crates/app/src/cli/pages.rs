@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Cli;
 
@@ -33,7 +33,8 @@ fn every_command_of_the_pages_is_taken() {
     assert!(commands > 60, "only {commands} commands were found");
 }
 
-/// What is wrong with a command. A text may name one without all that it needs.
+/// What is wrong with a command. A text may name one without all that it needs, and what
+/// stands for somebody's own may have to be a word and no number.
 fn refused(command: &[String], is_whole: bool) -> Option<clap::Error> {
     let error = Cli::try_parse_from(command).err()?;
     let is_named = matches!(
@@ -42,7 +43,10 @@ fn refused(command: &[String], is_whole: bool) -> Option<clap::Error> {
             | ErrorKind::MissingSubcommand
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
-    let is_taken = error.kind() == ErrorKind::DisplayHelp || (is_named && !is_whole);
+    let value = error.get(ContextKind::InvalidValue);
+    let stands_for_a_word = matches!(value, Some(ContextValue::String(value)) if value == ANY);
+    let is_taken =
+        error.kind() == ErrorKind::DisplayHelp || (is_named && !is_whole) || stands_for_a_word;
     (!is_taken).then_some(error)
 }
 
