@@ -38,8 +38,6 @@ const DRAIN: Duration = Duration::from_secs(5);
 const SLACK: u32 = 3;
 /// A worker that does not know a task's format leaves it for a minute.
 const LEFT: Duration = Duration::from_mins(3);
-/// Longer than the broker's management takes to count a message that has moved.
-const COUNTED: Duration = Duration::from_secs(8);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +117,8 @@ impl Stage<'_> {
         self.roll(&readers_first, Version::Ahead).await;
         self.stray().await;
         self.roll(&["ingress", "api"], Version::Released).await;
-        emptied(servers).await;
+        // No task of the next version's format is left.
+        servers.until_empty(LEFT).await;
         self.roll(&["publisher", "worker"], Version::Released).await;
         self.roles.migrate(Version::Released).await;
         readers_first.to_vec()
@@ -171,25 +170,6 @@ pub(crate) fn numbers(role: &'static str) -> impl Iterator<Item = usize> {
     let all = ROLES.iter().enumerate();
     all.filter(move |(_, (_, of))| *of == role)
         .map(|(number, _)| number)
-}
-
-/// Waits until no task of the next version's format can be left: the queues are empty for
-/// longer than the broker takes to count.
-async fn emptied(servers: &Servers) {
-    let deadline = Instant::now() + LEFT;
-    let mut empty_since = None;
-    loop {
-        let mut queues = servers.queues().await;
-        queues.retain(|_, messages| *messages > 0);
-        let now = Instant::now();
-        if !queues.is_empty() {
-            empty_since = None;
-        } else if now - *empty_since.get_or_insert(now) > COUNTED {
-            return;
-        }
-        assert!(now < deadline, "never empty: {queues:?}");
-        sleep(LOOK_EVERY).await;
-    }
 }
 
 /// How long each client was without a connection that it had not given up itself, and those

@@ -26,6 +26,9 @@ use crate::process::{Halted, halt_family, kill_family};
 
 /// For the broker to say how it stands, on a loaded machine.
 const ANSWER: Duration = Duration::from_mins(3);
+/// Longer than the broker's management takes to count a message that has moved.
+const COUNTED: Duration = Duration::from_secs(8);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// One of the servers, by the name that the scripts use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -257,6 +260,24 @@ impl Servers {
                 (name, queue["messages"].as_u64().unwrap_or(u64::MAX))
             })
             .collect()
+    }
+
+    /// Waits until nothing is on any queue, for longer than the broker takes to count.
+    pub(crate) async fn until_empty(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut empty_since = None;
+        loop {
+            let mut queues = self.queues().await;
+            queues.retain(|_, messages| *messages > 0);
+            let now = Instant::now();
+            if !queues.is_empty() {
+                empty_since = None;
+            } else if now - *empty_since.get_or_insert(now) > COUNTED {
+                return;
+            }
+            assert!(now < deadline, "never empty: {queues:?}");
+            sleep(LOOK_EVERY).await;
+        }
     }
 
     /// One queue, as KEDA reads it: messages, those held unacknowledged among them, and who

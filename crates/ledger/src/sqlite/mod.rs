@@ -12,6 +12,8 @@ mod moving;
 mod notices;
 mod orders;
 mod parked;
+#[cfg(test)]
+mod plans;
 mod players;
 mod quarantine;
 mod statement;

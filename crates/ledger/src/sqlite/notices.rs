@@ -141,6 +141,20 @@ fn shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
     })
 }
 
+pub(super) const ABOUT: &str = "
+    SELECT * FROM (
+        SELECT * FROM notices INDEXED BY notices_by_order
+        WHERE project = ?1 AND order_id = ?2
+        UNION
+        SELECT * FROM notices INDEXED BY notices_by_transaction
+        WHERE project = ?1 AND transaction_id = ?3)
+    ORDER BY first_at, kind, ref LIMIT 1000";
+
+pub(super) const OF_PLAYER: &str = "
+    SELECT * FROM notices INDEXED BY notices_by_player
+    WHERE project = ?1 AND player = ?2
+    ORDER BY first_at DESC, kind, ref LIMIT ?3";
+
 /// The notices about an order or a transaction, oldest first.
 pub(super) fn about(
     connection: &Connection,
@@ -150,15 +164,7 @@ pub(super) fn about(
 ) -> Result<Vec<NoticeView>, LedgerError> {
     let shown: Vec<Shown> = all(
         connection,
-        // Left to itself SQLite reads all notices of the project: it has no statistics, and takes
-        // the primary key.
-        "SELECT * FROM (
-             SELECT * FROM notices INDEXED BY notices_by_order
-             WHERE project = ?1 AND order_id = ?2
-             UNION
-             SELECT * FROM notices INDEXED BY notices_by_transaction
-             WHERE project = ?1 AND transaction_id = ?3)
-         ORDER BY first_at, kind, ref LIMIT 1000",
+        ABOUT,
         params![
             project.get(),
             order.map(OrderId::get),
@@ -180,9 +186,7 @@ impl Ledger {
         let read = move |connection: &Connection| {
             all(
                 connection,
-                "SELECT * FROM notices INDEXED BY notices_by_player
-                 WHERE project = ?1 AND player = ?2
-                 ORDER BY first_at DESC, kind, ref LIMIT ?3",
+                OF_PLAYER,
                 params![project.get(), player.as_str(), limit.min(200)],
                 shown,
             )

@@ -112,6 +112,11 @@ fn view(
     Ok(Some(view))
 }
 
+pub(super) const OF_PLAYER: &str = "
+    SELECT * FROM orders INDEXED BY orders_by_player
+    WHERE project = ?1 AND player = ?2 AND order_id < ?3
+    ORDER BY order_id DESC LIMIT ?4";
+
 impl Ledger {
     pub(crate) async fn order_status(
         &self,
@@ -161,9 +166,7 @@ impl Ledger {
         let read = move |connection: &Connection| {
             all(
                 connection,
-                "SELECT * FROM orders INDEXED BY orders_by_player
-                 WHERE project = ?1 AND player = ?2 AND order_id < ?3
-                 ORDER BY order_id DESC LIMIT ?4",
+                OF_PLAYER,
                 params![
                     project.get(),
                     player.as_str(),

@@ -8,6 +8,11 @@ use super::statement::first;
 use crate::rows::message;
 use crate::{FirstTrace, LedgerError};
 
+pub(super) const FIRST: &str = "
+    SELECT trace_id, message_id FROM notices INDEXED BY notices_by_order
+    WHERE project = ?1 AND order_id = ?2 AND trace_id IS NOT NULL
+    ORDER BY first_at, kind, ref LIMIT 1";
+
 impl Ledger {
     pub(crate) async fn first_traces(
         &self,
@@ -30,15 +35,7 @@ fn of_order(
     order: OrderId,
 ) -> Result<Option<FirstTrace>, LedgerError> {
     let read = |row: &Row<'_>| Ok((row.get("trace_id")?, row.get("message_id")?));
-    let found = first(
-        connection,
-        // Left to itself SQLite reads all notices of the project.
-        "SELECT trace_id, message_id FROM notices INDEXED BY notices_by_order
-         WHERE project = ?1 AND order_id = ?2 AND trace_id IS NOT NULL
-         ORDER BY first_at, kind, ref LIMIT 1",
-        params![project.get(), order.get()],
-        read,
-    )?;
+    let found = first(connection, FIRST, params![project.get(), order.get()], read)?;
     let trace = |(trace_id, digest): (String, Vec<u8>)| {
         Ok(FirstTrace {
             trace_id,

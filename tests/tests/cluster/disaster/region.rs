@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
-use tokio::time::{Instant, sleep};
 
 use super::gateway::Gateway;
 use super::scene::{PATIENCE, README};
@@ -15,9 +14,6 @@ use crate::servers::{Server, Servers};
 
 const PAGE: &str = "region.md";
 const ORDERS: usize = 6;
-/// Longer than the broker's management takes to count a message that has moved.
-const COUNTED: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) async fn moved() {
     say("everything moves to other servers");
@@ -31,7 +27,7 @@ pub(crate) async fn moved() {
     let mark = scene.sale.live.lasting_fault("another region");
     scene.roles.shut_door(gateway.at);
     scene.roles.stop(&["ingress"]).await;
-    emptied(&scene.servers).await;
+    scene.servers.until_empty(PATIENCE).await;
     scene.roles.stop(&ROLES.map(|(_, role)| role)).await;
 
     scene
@@ -65,21 +61,4 @@ pub(crate) async fn moved() {
     // Nothing was lost on the way.
     scene.comes_of_itself().await;
     scene.judged_clean().await;
-}
-
-async fn emptied(servers: &Servers) {
-    let deadline = Instant::now() + PATIENCE;
-    let mut empty_since = None;
-    loop {
-        let mut queues = servers.queues().await;
-        queues.retain(|_, messages| *messages > 0);
-        let now = Instant::now();
-        if !queues.is_empty() {
-            empty_since = None;
-        } else if now - *empty_since.get_or_insert(now) > COUNTED {
-            return;
-        }
-        assert!(now < deadline, "never empty: {queues:?}");
-        sleep(LOOK_EVERY).await;
-    }
 }
