@@ -40,6 +40,10 @@ pub struct Config {
     /// `OTEL_TRACES_SAMPLER_ARG`, else 0.05.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub trace_ratio: Option<f64>,
+    /// Whether a line of `info` or below that belongs to a trace is pushed only if that trace is
+    /// told (OpenTelemetry calls such a logger trace-based). Lines of `warn` and above are always
+    /// pushed, and stderr has every line.
+    pub trace_based_logs: bool,
     /// Name of the service in traces, metrics and pushed lines. Default: `OTEL_SERVICE_NAME`,
     /// else `service.name` in `OTEL_RESOURCE_ATTRIBUTES`, else `grantline`. The other resource
     /// attributes of that variable are always taken over.
@@ -64,6 +68,7 @@ impl Default for Config {
             format: Format::Text,
             otlp_endpoint: None,
             trace_ratio: None,
+            trace_based_logs: true,
             service_name: None,
         }
     }

@@ -10,28 +10,39 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::{chain, now};
+use crate::{Place, chain, now};
 
 /// The field in which `tracing` keeps the text of a line.
 const MESSAGE: &str = "message";
 
-/// Hands every line to the exporter. It carries the place it was written at by itself.
+/// Hands lines to the exporter. Each carries the place it was written at by itself.
 #[derive(Debug)]
 pub(crate) struct Records {
     logger: SdkLogger,
+    trace_based: bool,
 }
 
 impl Records {
-    pub(crate) fn new(provider: &SdkLoggerProvider) -> Self {
+    pub(crate) fn new(provider: &SdkLoggerProvider, trace_based: bool) -> Self {
         Self {
             logger: provider.logger("grantline"),
+            trace_based,
         }
+    }
+
+    fn is_told(&self, level: Level) -> bool {
+        let is_routine = level >= Level::INFO;
+        !(self.trace_based && is_routine)
+            || Place::current().is_none_or(|place| place.is_sampled())
     }
 }
 
 impl<S: Subscriber> Layer<S> for Records {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
+        if !self.is_told(*metadata.level()) {
+            return;
+        }
         let mut record = self.logger.create_log_record();
         record.set_timestamp(now());
         record.set_target(metadata.target());

@@ -23,7 +23,10 @@ pub(crate) fn install(
 ) -> Result<(), Error> {
     let lines = lines(config.format).with_filter(config.filter()?);
     let records = match logs {
-        Some(logs) => Some(Records::new(logs).with_filter(config.filter()?.and(exported()))),
+        Some(logs) => {
+            let records = Records::new(logs, config.trace_based_logs);
+            Some(records.with_filter(config.filter()?.and(exported())))
+        }
         None => None,
     };
     let subscriber = Registry::default()

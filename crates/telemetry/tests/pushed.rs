@@ -96,6 +96,12 @@ async fn what_is_told_reaches_the_collector_at_the_latest_when_the_process_ends(
     let unsampled = Span::below(Place::of(&context("00")));
     let place = unsampled.place().expect("ids even where nobody is told");
     assert!(place.context().traceparent.ends_with("-00"));
+    {
+        let _within = place.enter();
+        tracing::info!("Demo routine");
+        tracing::warn!("Demo warning");
+    }
+    tracing::info!("Demo of no trace");
     unsampled.end(SpanKind::Consumer, "demo.unsampled", None, |_| {
         panic!("nobody is told");
     });
@@ -136,7 +142,16 @@ async fn what_is_told_reaches_the_collector_at_the_latest_when_the_process_ends(
         0x4b, 0xf9, 0x2f, 0x35, 0x77, 0xb3, 0x4d, 0xa6, 0xa3, 0xce, 0x92, 0x9d, 0x0e, 0x0e, 0x47,
         0x36,
     ];
-    for text in [&b"Demo received"[..], b"order.id", &trace] {
-        assert!(pushed(&pushes, "/v1/logs", text));
+    let lines = [
+        &b"Demo received"[..],
+        b"order.id",
+        &trace,
+        b"Demo warning",
+        b"Demo of no trace",
+    ];
+    for text in lines {
+        let text_is_there = pushed(&pushes, "/v1/logs", text);
+        assert!(text_is_there, "{}", String::from_utf8_lossy(text));
     }
+    assert!(!pushed(&pushes, "/v1/logs", b"Demo routine"));
 }
