@@ -32,8 +32,7 @@ impl Records {
 
     fn is_told(&self, level: Level) -> bool {
         let is_routine = level >= Level::INFO;
-        !(self.trace_based && is_routine)
-            || Place::current().is_none_or(|place| place.is_sampled())
+        !(self.trace_based && is_routine) || Place::current().is_none_or(|place| place.is_sampled())
     }
 }
 

@@ -28,6 +28,7 @@ mod process;
 mod reading;
 mod roles;
 mod table;
+mod telemetry;
 
 use testkit::{Postgres, RabbitMq};
 
@@ -43,18 +44,21 @@ enum Part {
     File,
     Steady,
     Telemetry,
+    /// Needs servers.
+    TelemetryOnServers,
     Start,
     /// Needs servers, that nobody else uses, and takes longest.
     Capacity,
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Reading,
         Self::Servers,
         Self::File,
         Self::Steady,
         Self::Telemetry,
+        Self::TelemetryOnServers,
         Self::Start,
         Self::Capacity,
     ];
@@ -67,6 +71,7 @@ impl Part {
             Self::File => "file",
             Self::Steady => "steady",
             Self::Telemetry => "telemetry",
+            Self::TelemetryOnServers => "telemetry-on-servers",
             Self::Start => "start",
         }
     }
@@ -81,7 +86,8 @@ impl Part {
             }
             Self::File => one_file::measure().await,
             Self::Steady => one_file::steady().await.into(),
-            Self::Telemetry => vec![one_file::telemetry().await],
+            Self::Telemetry => vec![telemetry::on_one_file().await],
+            Self::TelemetryOnServers => vec![telemetry::on_servers().await],
             Self::Start => one_file::start().await.into(),
         }
     }

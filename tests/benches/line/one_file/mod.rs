@@ -5,12 +5,10 @@ mod commits;
 mod ingress_alone;
 mod start;
 mod steady;
-mod telemetry;
 
 pub(crate) use ingress_alone::{INGRESS, serve};
 pub(crate) use start::measure as start;
 pub(crate) use steady::measure as steady;
-pub(crate) use telemetry::measure as telemetry;
 
 use crate::goal::Goal;
 use crate::order;

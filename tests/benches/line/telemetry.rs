@@ -1,4 +1,4 @@
-//! What it costs to tell a collector: one process on one file with one, and one without.
+//! What it costs to tell a collector: a process of all roles with one, and one without.
 //!
 //! Processor time is counted from the beginning of a round to that of the process's next one,
 //! so that what is exported afterwards, while the other process has its turn, is counted, too.
@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use testkit::{Postgres, RabbitMq};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -38,8 +39,8 @@ struct Side {
 }
 
 impl Side {
-    async fn start(collector: Option<SocketAddr>) -> Self {
-        let line = Role::start_with("serve", Stack::OneFile, |command| {
+    async fn start(stack: Stack<'_>, collector: Option<SocketAddr>) -> Self {
+        let line = Role::start_with("serve", stack, |command| {
             if let Some(collector) = collector {
                 command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{collector}"));
             }
@@ -77,9 +78,26 @@ impl Side {
     }
 }
 
-pub(crate) async fn measure() -> Goal {
+pub(crate) async fn on_one_file() -> Goal {
+    let what = "one file: processor time an order, with a collector to without, median ratio";
+    measure(what, [Stack::OneFile; 2]).await
+}
+
+/// Each side has queues and tables of its own.
+pub(crate) async fn on_servers() -> Goal {
+    let vhosts = [RabbitMq::vhost().await, RabbitMq::vhost().await];
+    let databases = [Postgres::database().await, Postgres::database().await];
+    let stacks = [0, 1].map(|side| Stack::Servers(&vhosts[side], &databases[side]));
+    let what = "servers: processor time an order, with a collector to without, median ratio";
+    measure(what, stacks).await
+}
+
+async fn measure(what: &'static str, [without, with]: [Stack<'_>; 2]) -> Goal {
     let collector = collector().await;
-    let mut sides = [Side::start(None).await, Side::start(Some(collector)).await];
+    let mut sides = [
+        Side::start(without, None).await,
+        Side::start(with, Some(collector)).await,
+    ];
     // The first ones pay for caches and plans.
     for side in &mut sides {
         side.round().await;
@@ -97,24 +115,21 @@ pub(crate) async fn measure() -> Goal {
         }
         began = ended;
     }
-    report(&spent)
+    report(what, &spent)
 }
 
-fn report([without, with]: &[Vec<f64>; 2]) -> Goal {
+fn report(what: &'static str, [without, with]: &[Vec<f64>; 2]) -> Goal {
     let ratios = without
         .iter()
         .zip(with)
         .map(|(without, with)| with / without);
     let ratio = median(&ratios.collect::<Vec<_>>());
-    println!(
-        "one file: an order with and without a collector, every twentieth trace told \
-         (medians of {ROUNDS} rounds of {ORDERS} orders)"
-    );
+    println!("{what}, every twentieth trace told (medians of {ROUNDS} rounds of {ORDERS} orders)");
     println!("                                   us of processor time an order");
     println!("  {:<28} {:10.1}", "without", median(without));
     println!("  {:<28} {:10.1}  x {ratio:.3}\n", "with", median(with));
     Goal {
-        what: "one file: processor time an order, with a collector to without, median ratio",
+        what,
         measured: format!("{ratio:.3}"),
         aim: "at most 1.05",
         met: ratio <= 1.05,
