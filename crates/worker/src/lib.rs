@@ -10,6 +10,7 @@
 pub mod batch;
 mod claims;
 mod config;
+mod endings;
 mod entry;
 mod epoch;
 mod handler;

@@ -11,6 +11,7 @@ use order::ProjectId;
 use tokio::sync::watch;
 
 use crate::claims::Claimer;
+use crate::endings::Teller;
 use crate::lane::Lane;
 use crate::metrics::{Metrics, tell_epoch, tell_held, tell_watch};
 use crate::parking::{Origin, Parker};
@@ -73,6 +74,8 @@ pub fn run(config: &Config, deps: Deps, handlers: &[Arc<dyn Handler>], lifecycle
         metrics: metrics.clone(),
         drain: drain.clone(),
     };
+    let (teller, endings) = Teller::new(broker.clone(), ledger.clone(), drain.clone());
+    lifecycle.supervise("worker.endings", endings.run());
     for handler in handlers {
         let kind = handler.lane();
         for _ in 0..config.lanes.get() {
@@ -87,6 +90,7 @@ pub fn run(config: &Config, deps: Deps, handlers: &[Arc<dyn Handler>], lifecycle
                 parker: parker.clone(),
                 metrics: metrics.clone(),
                 heads: heads.clone(),
+                teller: teller.clone(),
                 drain: drain.clone(),
             };
             lifecycle.supervise(name_of(kind), lane.run());

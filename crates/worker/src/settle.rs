@@ -64,7 +64,7 @@ impl Lane {
                 Effect::Rest(wait) => self.rest(wait, &mut batch).await,
             }
         }
-        trails.tell(&self.broker, &self.ledger).await;
+        trails.tell(&self.teller);
     }
 
     fn hint(&self, mut hints: Hints, booked: &[Entry], trails: &Trails) {

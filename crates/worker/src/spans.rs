@@ -5,17 +5,17 @@
 //! trace is whole by itself, where links to spans of a batch would lead out of it, to a trace
 //! of which a sampler decides apart. It costs nothing for notices whose trace is not sampled.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use broker::{Broker, Delivery, Tag, Tier, consume_span, place_of};
+use broker::{Delivery, Tag, Tier, place_of};
 use claim::Claimed;
-use ledger::{Entry, Ledger, Outcome, Verdict};
-use order::{OrderId, ProjectId};
+use ledger::{Entry, Outcome, Verdict};
+use order::OrderId;
 use task::{Hints, Lane};
 use telemetry::{Place, Span, SpanKind, Told, now};
-use tokio::time::timeout;
 
 use crate::batch::Held;
+use crate::endings::{Ended, Ending, Teller, Words, parked};
 
 /// The notices of one batch that have a place in a trace.
 pub(crate) struct Trails {
@@ -33,7 +33,7 @@ struct Trail {
     parent: Place,
     place: Place,
     ending: Option<Ending>,
-    outcome: Option<(&'static str, Option<&'static str>)>,
+    outcome: Words,
 }
 
 impl Trail {
@@ -47,14 +47,6 @@ impl Trail {
         let trace = |entry: &Entry| Some(entry.notice.as_ref()?.trace_id.as_deref()? == id);
         entries.iter().position(|entry| trace(entry) == Some(true))
     }
-}
-
-/// How it left the worker.
-struct Ending {
-    at: SystemTime,
-    delivery: Delivery,
-    fault: Option<&'static str>,
-    tier: Option<Tier>,
 }
 
 impl Trails {
@@ -236,34 +228,18 @@ impl Trails {
         }
     }
 
-    /// Tells how each notice ended, with a link to the booking that its order began with.
-    pub(crate) async fn tell(self, broker: &Broker, ledger: &Ledger) {
-        let ended: Vec<_> = self
-            .notices
-            .into_iter()
-            .filter_map(|trail| Some((trail.ending?, trail.place, trail.parent, trail.outcome)))
-            .collect();
-        if ended.is_empty() {
-            return;
-        }
-        let endings: Vec<_> = ended.iter().map(|(ending, ..)| ending).collect();
-        let firsts = first_bookings(ledger, &endings).await;
-        for ((ending, place, parent, outcome), first) in ended.into_iter().zip(firsts) {
-            let fault = ending.fault.or_else(|| parked(outcome));
-            let first = first.filter(|first| first.trace_id() != place.trace_id());
-            let span = Span::known(place, Some(parent), self.began);
-            let name = consume_span(self.lane);
-            span.end_at(ending.at, SpanKind::Consumer, name, fault, |told| {
-                broker.tell_consumed(told, self.lane, &ending.delivery);
-                if let Ok(task) = &ending.delivery.task {
-                    told.set("grantline.attempt", i64::from(task.attempt));
-                }
-                told.set_some("grantline.outcome", outcome.map(|(outcome, _)| outcome))
-                    .set_some("grantline.reason", outcome.and_then(|(_, reason)| reason))
-                    .set_some("grantline.retry.tier", ending.tier.map(Tier::as_str));
-                if let Some(first) = first {
-                    told.link(&first);
-                }
+    /// Hands over how each notice ended.
+    pub(crate) fn tell(self, teller: &Teller) {
+        for trail in self.notices {
+            let Some(ending) = trail.ending else {
+                continue;
+            };
+            teller.tell(Ended {
+                lane: self.lane,
+                span: Span::known(trail.place.clone(), Some(trail.parent), self.began),
+                place: trail.place,
+                ending,
+                outcome: trail.outcome,
             });
         }
     }
@@ -289,9 +265,6 @@ pub(crate) const UNAVAILABLE: &str = "ledger_unavailable";
 /// The same where the ledger does not accept a notice.
 pub(crate) const REJECTED: &str = "ledger_rejected";
 
-/// How long the next batch may wait for links of the one before.
-const LINK_LIMIT: Duration = Duration::from_millis(200);
-
 /// The name of a span in which a batch is booked.
 const BOOK_SPAN: &str = "book notices";
 
@@ -311,37 +284,4 @@ fn tell_batch(told: &mut Told, notices: usize) {
         let notices = i64::try_from(notices).unwrap_or(i64::MAX);
         told.set("db.operation.batch.size", notices);
     }
-}
-
-/// Why a notice is parked, if it is.
-fn parked(outcome: Option<(&'static str, Option<&'static str>)>) -> Option<&'static str> {
-    match outcome {
-        Some(("parked", reason)) => Some(reason.unwrap_or("parked")),
-        Some(_) | None => None,
-    }
-}
-
-/// Where the orders of these began. Nothing is lost with a link, so a ledger that is away is
-/// not asked, and none is waited for.
-async fn first_bookings(ledger: &Ledger, endings: &[&Ending]) -> Vec<Option<Place>> {
-    let order = |ending: &&Ending| {
-        let task = ending.delivery.task.as_ref().ok()?;
-        Some((task.project, task.order?))
-    };
-    let all: Vec<Option<(ProjectId, OrderId)>> = endings.iter().map(order).collect();
-    let orders: Vec<_> = all.iter().flatten().copied().collect();
-    let is_away = endings.iter().any(|it| it.fault == Some(UNAVAILABLE));
-    let found = if orders.is_empty() || is_away {
-        Vec::new()
-    } else {
-        let asked = timeout(LINK_LIMIT, ledger.first_traces(&orders)).await;
-        asked.ok().and_then(Result::ok).unwrap_or_default()
-    };
-    let mut found = found.into_iter();
-    let mut place = |order: &Option<_>| {
-        order.as_ref()?;
-        let first = found.next()??;
-        Place::of_booking(&first.trace_id, first.message.as_bytes())
-    };
-    all.iter().map(&mut place).collect()
 }
