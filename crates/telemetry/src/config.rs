@@ -42,7 +42,7 @@ pub struct Config {
     pub trace_ratio: Option<f64>,
     /// Whether a line of `info` or below that belongs to a trace is pushed only if that trace is
     /// told (OpenTelemetry calls such a logger trace-based). Lines of `warn` and above are always
-    /// pushed, and stderr has every line.
+    /// pushed, and so is every line where no traces are pushed. Stderr has all lines of `level`.
     pub trace_based_logs: bool,
     /// Name of the service in traces, metrics and pushed lines. Default: `OTEL_SERVICE_NAME`,
     /// else `service.name` in `OTEL_RESOURCE_ATTRIBUTES`, else `grantline`. The other resource

@@ -29,17 +29,12 @@ impl Records {
             trace_based,
         }
     }
-
-    fn is_told(&self, level: Level) -> bool {
-        let is_routine = level >= Level::INFO;
-        !(self.trace_based && is_routine) || Place::current().is_none_or(|place| place.is_sampled())
-    }
 }
 
 impl<S: Subscriber> Layer<S> for Records {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        if !self.is_told(*metadata.level()) {
+        if self.trace_based && is_routine_of_no_told_trace(*metadata.level()) {
             return;
         }
         let mut record = self.logger.create_log_record();
@@ -50,6 +45,10 @@ impl<S: Subscriber> Layer<S> for Records {
         event.record(&mut Fields(&mut record));
         self.logger.emit(record);
     }
+}
+
+fn is_routine_of_no_told_trace(level: Level) -> bool {
+    level >= Level::INFO && Place::current().is_some_and(|place| !place.is_sampled())
 }
 
 const fn severity(level: Level) -> Severity {
@@ -107,5 +106,81 @@ impl Visit for Fields<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.set(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::logs::{LogBatch, LogExporter};
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+    use crate::TraceContext;
+
+    /// The text of each line.
+    #[derive(Clone, Debug, Default)]
+    struct Told(Arc<Mutex<Vec<String>>>);
+
+    impl LogExporter for Told {
+        async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+            let text = |record: &SdkLogRecord| match record.body() {
+                Some(AnyValue::String(text)) => text.as_str().to_owned(),
+                other => format!("{other:?}"),
+            };
+            let mut told = self.0.lock().unwrap();
+            told.extend(batch.iter().map(|(record, _)| text(record)));
+            Ok(())
+        }
+    }
+
+    fn told(trace_based: bool) -> Vec<String> {
+        let told = Told::default();
+        let provider = SdkLoggerProvider::builder()
+            .with_simple_exporter(told.clone())
+            .build();
+        let records = Records::new(&provider, trace_based);
+        let place = |flags: &str| {
+            let traceparent =
+                format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
+            Place::of(&TraceContext {
+                traceparent,
+                tracestate: None,
+            })
+        };
+        tracing::subscriber::with_default(Registry::default().with(records), || {
+            for (flags, name) in [("01", "told"), ("00", "untold")] {
+                let _within = place(flags).map(|place| place.enter());
+                tracing::debug!("{name} debug");
+                tracing::info!("{name} info");
+                tracing::warn!("{name} warn");
+                tracing::error!("{name} error");
+            }
+            tracing::info!("of no trace");
+        });
+        let lines = told.0.lock().unwrap();
+        lines.clone()
+    }
+
+    #[test]
+    fn of_a_trace_that_is_not_told_only_warnings_and_errors_are_pushed() {
+        let of_all = [
+            "told debug",
+            "told info",
+            "told warn",
+            "told error",
+            "untold debug",
+            "untold info",
+            "untold warn",
+            "untold error",
+            "of no trace",
+        ];
+        assert_eq!(told(false), of_all);
+        let is_pushed = |line: &&str| !["untold debug", "untold info"].contains(line);
+        let pushed: Vec<_> = of_all.into_iter().filter(is_pushed).collect();
+        assert_eq!(told(true), pushed);
     }
 }

@@ -24,7 +24,8 @@ pub(crate) fn install(
     let lines = lines(config.format).with_filter(config.filter()?);
     let records = match logs {
         Some(logs) => {
-            let records = Records::new(logs, config.trace_based_logs);
+            let trace_based = config.trace_based_logs && teller.tells();
+            let records = Records::new(logs, trace_based);
             Some(records.with_filter(config.filter()?.and(exported())))
         }
         None => None,

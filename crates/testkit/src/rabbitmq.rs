@@ -13,8 +13,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use secret::Secret;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::{CuttingProxy, required_url};
+
+/// For an answer of the management API, on a loaded machine.
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// The broker that `AMQP_URL` and `RABBITMQ_API_URL` name. Its user must be an
 /// administrator.
@@ -207,6 +211,16 @@ impl Api {
     }
 
     async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Option<Value>> {
+        let answer = timeout(ANSWER, self.ask(method, path, body)).await;
+        answer.with_context(|| format!("{path}: no answer within {ANSWER:?}"))?
+    }
+
+    async fn ask(
         &self,
         method: Method,
         path: &str,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch::Held;
 use crate::claims::Claimer;
-use crate::endings::Teller;
+use crate::endings::Desk;
 use crate::entry::entry;
 use crate::metrics::Metrics;
 use crate::parking::Parker;
@@ -33,7 +33,7 @@ pub(crate) struct Lane {
     pub(crate) parker: Parker,
     pub(crate) metrics: Metrics,
     pub(crate) heads: Heads,
-    pub(crate) teller: Teller,
+    pub(crate) desk: Desk,
     pub(crate) drain: CancellationToken,
 }
 

@@ -11,7 +11,7 @@ use order::ProjectId;
 use tokio::sync::watch;
 
 use crate::claims::Claimer;
-use crate::endings::Teller;
+use crate::endings::Desk;
 use crate::lane::Lane;
 use crate::metrics::{Metrics, tell_epoch, tell_held, tell_watch};
 use crate::parking::{Origin, Parker};
@@ -74,7 +74,7 @@ pub fn run(config: &Config, deps: Deps, handlers: &[Arc<dyn Handler>], lifecycle
         metrics: metrics.clone(),
         drain: drain.clone(),
     };
-    let (teller, endings) = Teller::new(broker.clone(), ledger.clone(), drain.clone());
+    let (desk, endings) = Desk::new(broker.clone(), ledger.clone(), drain.clone());
     lifecycle.supervise("worker.endings", endings.run());
     for handler in handlers {
         let kind = handler.lane();
@@ -90,7 +90,7 @@ pub fn run(config: &Config, deps: Deps, handlers: &[Arc<dyn Handler>], lifecycle
                 parker: parker.clone(),
                 metrics: metrics.clone(),
                 heads: heads.clone(),
-                teller: teller.clone(),
+                desk: desk.clone(),
                 drain: drain.clone(),
             };
             lifecycle.supervise(name_of(kind), lane.run());

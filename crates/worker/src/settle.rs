@@ -12,9 +12,10 @@ use telemetry::{Place, SpanKind, chain};
 use tokio::time::Instant;
 
 use crate::batch::{Batch, Effect, Held};
+use crate::endings::UNAVAILABLE;
 use crate::lane::Lane;
 use crate::report::report;
-use crate::spans::{REJECTED, Trails, UNAVAILABLE};
+use crate::spans::{REJECTED, Trails};
 
 impl Lane {
     /// Brings every held delivery to an end: booked, or moved to a retry or parking queue,
@@ -64,7 +65,7 @@ impl Lane {
                 Effect::Rest(wait) => self.rest(wait, &mut batch).await,
             }
         }
-        trails.tell(&self.teller);
+        trails.leave(&self.desk);
     }
 
     fn hint(&self, mut hints: Hints, booked: &[Entry], trails: &Trails) {

@@ -8,6 +8,7 @@
 use std::time::SystemTime;
 
 use broker::{Delivery, Tag, Tier, place_of};
+use bytes::Bytes;
 use claim::Claimed;
 use ledger::{Entry, Outcome, Verdict};
 use order::OrderId;
@@ -15,7 +16,7 @@ use task::{Hints, Lane};
 use telemetry::{Place, Span, SpanKind, Told, now};
 
 use crate::batch::Held;
-use crate::endings::{Ended, Ending, Teller, Words, parked};
+use crate::endings::{Desk, Ended, Ending, Words, parked};
 
 /// The notices of one batch that have a place in a trace.
 pub(crate) struct Trails {
@@ -220,7 +221,7 @@ impl Trails {
             if is_told && let Some(delivery) = deliveries.iter().find(found) {
                 trail.ending = Some(Ending {
                     at,
-                    delivery: delivery.clone(),
+                    delivery: without_body(delivery),
                     fault,
                     tier,
                 });
@@ -228,16 +229,15 @@ impl Trails {
         }
     }
 
-    /// Hands over how each notice ended.
-    pub(crate) fn tell(self, teller: &Teller) {
+    /// Leaves how each notice ended to be told.
+    pub(crate) fn leave(self, desk: &Desk) {
         for trail in self.notices {
             let Some(ending) = trail.ending else {
                 continue;
             };
-            teller.tell(Ended {
+            desk.leave(Ended {
                 lane: self.lane,
-                span: Span::known(trail.place.clone(), Some(trail.parent), self.began),
-                place: trail.place,
+                span: Span::known(trail.place, Some(trail.parent), self.began),
                 ending,
                 outcome: trail.outcome,
             });
@@ -260,9 +260,7 @@ impl Trails {
     }
 }
 
-/// What a span is an error of, where the ledger is away.
-pub(crate) const UNAVAILABLE: &str = "ledger_unavailable";
-/// The same where the ledger does not accept a notice.
+/// What a span is an error of, where the ledger does not accept a notice.
 pub(crate) const REJECTED: &str = "ledger_rejected";
 
 /// The name of a span in which a batch is booked.
@@ -276,6 +274,15 @@ fn tell_booking(told: &mut Told, system: &'static str, entry: &Entry, notices: u
         .set("db.collection.name", "notices")
         .set_some("order.id", order.map(OrderId::get));
     tell_batch(told, notices);
+}
+
+/// It may wait with many others, and what is told of it is not in the body.
+fn without_body(delivery: &Delivery) -> Delivery {
+    let mut delivery = delivery.clone();
+    if let Ok(task) = &mut delivery.task {
+        task.body = Bytes::new();
+    }
+    delivery
 }
 
 /// One is no batch.

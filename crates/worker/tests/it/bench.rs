@@ -15,6 +15,7 @@ use serde_json::json;
 use task::{Headers, Lane, MessageId, Task};
 use telemetry::Telemetry;
 use testkit::{Database, KeySpace, Postgres, RabbitMq, Redis, Vhost};
+use tokio::time::timeout;
 use worker::{Config, Deps, Handler, Reading};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -67,8 +68,10 @@ impl Bench {
         let telemetry = Telemetry::quiet();
         let broker = Broker::connect(vhost.config(), "test", &telemetry.meter("test_broker"));
         let connected = |state: &broker::State| state.publishing == broker::Link::Connected;
-        let state = broker.state().wait_for(connected).await.map(drop);
-        assert!(state.is_ok(), "the broker was closed");
+        let mut state = broker.state();
+        let state = timeout(PATIENCE, state.wait_for(connected)).await;
+        let is_connected = state.is_ok_and(|state| state.is_ok());
+        assert!(is_connected, "no connection to the broker");
         let lifecycle = Lifecycle::new();
         Self {
             database,
@@ -278,7 +281,7 @@ pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
         }
     };
     assert!(
-        tokio::time::timeout(PATIENCE, wait).await.is_ok(),
+        timeout(PATIENCE, wait).await.is_ok(),
         "not within {PATIENCE:?}: {what}"
     );
 }

@@ -4,23 +4,16 @@ use redis::AsyncCommands as _;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::bench::{Bench, eventually};
+use crate::ear::Ear;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_is_granted_hinted_and_acknowledged() {
     let bench = Bench::new().await;
-    let mut hints = bench.broker.hints();
-    assert_eq!(hints.next().await, Some(broker::HintEvent::Gap));
+    let mut ear = Ear::of(&bench).await;
     bench.start();
+    ear.hears(&bench).await;
     bench.publish("7 mira blade").await;
-    let Some(broker::HintEvent::Hints(hints)) = hints.next().await else {
-        panic!("no hints")
-    };
-    let told: Vec<_> = hints
-        .rows
-        .iter()
-        .map(|hint| (hint.offset, hint.status.as_str()))
-        .collect();
-    assert_eq!(told, [(1, "paid"), (2, "done")]);
+    assert_eq!(ear.first_of(7).await, [(1, "paid"), (2, "done")]);
     assert_eq!(bench.inventory("mira").await, ["blade×1"]);
     bench.drained().await;
     bench.stop().await;

@@ -3,6 +3,7 @@
 
 mod bench;
 mod booking;
+mod ear;
 mod outage;
 mod parking;
 mod watching;

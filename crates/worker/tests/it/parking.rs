@@ -1,11 +1,10 @@
 //! What becomes of messages that cannot take the usual way.
 
-use std::time::Duration;
-
 use hyper::Method;
 use task::Headers;
 
-use crate::bench::{Bench, PATIENCE, eventually, project, task};
+use crate::bench::{Bench, eventually, project, task};
+use crate::ear::Ear;
 
 const NOTICES: &str = "grantline_worker_notices_total";
 
@@ -19,21 +18,11 @@ fn headers(words: &str, name: &str, value: &str) -> Headers {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paid_order_the_broker_gave_up_is_shown_and_keeps_no_good_copy_away() {
     let bench = Bench::new().await;
-    let mut hints = bench.broker.hints();
-    assert_eq!(hints.next().await, Some(broker::HintEvent::Gap));
+    let mut ear = Ear::of(&bench).await;
     let words = "7 mira blade";
     let given_up = headers(words, "grantline-parked-reason", "delivery_limit");
     bench.start();
-    // Until the worker's way out is up its hints are dropped.
-    let mut order = 100;
-    let mut is_heard = false;
-    while !is_heard {
-        order += 1;
-        assert!(order < 130, "no hint of any order");
-        bench.publish(&format!("{order} oleg blade")).await;
-        let heard = tokio::time::timeout(Duration::from_secs(1), hints.next()).await;
-        is_heard = heard.is_ok();
-    }
+    ear.hears(&bench).await;
     bench.put("grantline.parked.v1", &given_up, words).await;
     let [parked] = bench.parked(1).await.try_into().unwrap();
     assert_eq!(
@@ -44,18 +33,7 @@ async fn a_paid_order_the_broker_gave_up_is_shown_and_keeps_no_good_copy_away() 
         ),
         ("delivery_limit", Some(project()), Some(7))
     );
-    let told = async {
-        while let Some(event) = hints.next().await {
-            if let broker::HintEvent::Hints(hints) = event
-                && let Some(hint) = hints.rows.iter().find(|hint| hint.order.get() == 7)
-            {
-                return Some(hint.status.as_str());
-            }
-        }
-        None
-    };
-    let told = tokio::time::timeout(PATIENCE, told).await;
-    assert_eq!(told, Ok(Some("paid")));
+    assert_eq!(ear.first_of(7).await, [(1, "paid")]);
     assert_eq!(bench.shown("mira").await, ["7 paid"]);
     bench
         .vhost
