@@ -86,7 +86,7 @@ fn is_told(pushes: &collector::Pushes) {
         assert!(!collector::pushed(pushes, "/v1/traces", untold));
     }
     assert!(collector::pushed(
-        &pushes,
+        pushes,
         "/v1/metrics",
         b"grantline.demo.orders"
     ));

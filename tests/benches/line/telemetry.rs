@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -25,12 +26,12 @@ use crate::player::Player;
 use crate::roles::{Role, Stack};
 
 const ROUNDS: usize = 11;
-/// Orders of a round: so many that the clock ticks of the kernel, 10 ms, are about half a percent
-/// of what it costs.
-const ON_ONE_FILE: u32 = 20_000;
-const ON_SERVERS: u32 = 5_000;
+/// Orders of a round: so many that the clock ticks of the kernel, 10 ms, are half a percent of what
+/// it costs.
+const ORDERS: u32 = 20_000;
 const CONNECTIONS: usize = 64;
-const PLAYER: &str = "mira";
+/// Each buys the same number of orders.
+const PLAYERS: i64 = 50;
 /// How long nothing may be heard.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -58,30 +59,43 @@ impl Side {
     }
 
     /// Has so many orders paid, and hears of each that it is done.
-    async fn round(&mut self, orders: u32) {
+    async fn round(&mut self) {
         let first = self.ordered + 1;
-        self.ordered += i64::from(orders);
-        let requests = (first..=self.ordered).map(|order| order::paid(order, PLAYER));
+        self.ordered += i64::from(ORDERS);
+        let requests = (first..=self.ordered).map(|order| order::paid(order, &name(order)));
         let unheard = order::paid(i64::MAX, "nobody");
         let load = Load::connect(self.line.ingress, CONNECTIONS, &unheard).await;
-        let paying = load.open_loop(Pace::of(f64::INFINITY), requests);
-        // One that hears nothing while the other side has its turn would miss a ping.
-        let mut player = Player::connect(&self.line, PLAYER).await;
-        let hearing = async {
-            let mut done = 0;
-            while done < orders {
-                let heard = timeout(PATIENCE, player.hear()).await;
-                let (_, status) = heard.expect("every accepted order is done soon");
-                done += u32::from(status == "done");
-            }
-        };
-        tokio::join!(paying, hearing);
+        // Who hears nothing while the other side has its turn would miss a ping.
+        let mut players = Vec::new();
+        for number in 0..PLAYERS {
+            players.push(Player::connect(&self.line, &name(number)).await);
+        }
+        let hearing = players.iter_mut().map(hear);
+        tokio::join!(
+            load.open_loop(Pace::of(f64::INFINITY), requests),
+            join_all(hearing)
+        );
+    }
+}
+
+/// Who buys. One alone could not read all that is pushed as fast as it comes.
+fn name(order: i64) -> String {
+    format!("mira-{}", order % PLAYERS)
+}
+
+/// Until all orders of a round are done that are this player's.
+async fn hear(player: &mut Player) {
+    let mut done = 0;
+    while done < i64::from(ORDERS) / PLAYERS {
+        let heard = timeout(PATIENCE, player.hear()).await;
+        let (_, status) = heard.expect("every accepted order is done soon");
+        done += i64::from(status == "done");
     }
 }
 
 pub(crate) async fn on_one_file() -> Goal {
     let what = "one file: processor time with a collector, of without";
-    measure(what, [Stack::OneFile; 2], ON_ONE_FILE).await
+    measure(what, [Stack::OneFile; 2]).await
 }
 
 /// Each side has queues and tables of its own.
@@ -90,10 +104,10 @@ pub(crate) async fn on_servers() -> Goal {
     let databases = [Postgres::database().await, Postgres::database().await];
     let sides = [0, 1].map(|side| Stack::Servers(&vhosts[side], &databases[side]));
     let what = "servers: processor time with a collector, of without";
-    measure(what, sides, ON_SERVERS).await
+    measure(what, sides).await
 }
 
-async fn measure(what: &'static str, [without, with]: [Stack<'_>; 2], orders: u32) -> Goal {
+async fn measure(what: &'static str, [without, with]: [Stack<'_>; 2]) -> Goal {
     let collector = collector().await;
     let mut sides = [
         Side::start(without, None).await,
@@ -101,31 +115,31 @@ async fn measure(what: &'static str, [without, with]: [Stack<'_>; 2], orders: u3
     ];
     // The first ones pay for caches and plans.
     for side in &mut sides {
-        side.round(orders).await;
+        side.round().await;
     }
     let mut spent = [Vec::new(), Vec::new()];
     let mut began = sides.each_ref().map(Side::processor);
     for _ in 0..ROUNDS {
         for side in &mut sides {
-            side.round(orders).await;
+            side.round().await;
         }
         let ended = sides.each_ref().map(Side::processor);
         for side in 0..2 {
-            let micros = (ended[side] - began[side]) * 1e6 / f64::from(orders);
+            let micros = (ended[side] - began[side]) * 1e6 / f64::from(ORDERS);
             spent[side].push(micros);
         }
         began = ended;
     }
-    report(what, &spent, orders)
+    report(what, &spent)
 }
 
-fn report(what: &'static str, [without, with]: &[Vec<f64>; 2], orders: u32) -> Goal {
+fn report(what: &'static str, [without, with]: &[Vec<f64>; 2]) -> Goal {
     let ratios = without
         .iter()
         .zip(with)
         .map(|(without, with)| with / without);
     let ratio = median(&ratios.collect::<Vec<_>>());
-    println!("{what}, one trace in twenty told (median of {ROUNDS} × {orders})");
+    println!("{what}, one trace in twenty told (median of {ROUNDS} × {ORDERS})");
     println!("                                   µs of processor time an order");
     println!("  {:<28} {:10.1}", "without", median(without));
     println!("  {:<28} {:10.1}  × {ratio:.3}\n", "with", median(with));
