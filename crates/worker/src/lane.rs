@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch::Held;
 use crate::claims::Claimer;
-use crate::endings::Desk;
 use crate::entry::entry;
 use crate::metrics::Metrics;
 use crate::parking::Parker;
+use crate::spans::Desk;
 use crate::watching::Heads;
 use crate::{Config, Handler};
 

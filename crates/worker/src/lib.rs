@@ -10,7 +10,6 @@
 pub mod batch;
 mod claims;
 mod config;
-mod endings;
 mod entry;
 mod epoch;
 mod handler;

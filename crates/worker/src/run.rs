@@ -11,10 +11,10 @@ use order::ProjectId;
 use tokio::sync::watch;
 
 use crate::claims::Claimer;
-use crate::endings::Desk;
 use crate::lane::Lane;
 use crate::metrics::{Metrics, tell_epoch, tell_held, tell_watch};
 use crate::parking::{Origin, Parker};
+use crate::spans::Desk;
 use crate::watching::{Heads, Told, Watch};
 use crate::{Config, Handler, epoch};
 

@@ -12,10 +12,9 @@ use telemetry::{Place, SpanKind, chain};
 use tokio::time::Instant;
 
 use crate::batch::{Batch, Effect, Held};
-use crate::endings::UNAVAILABLE;
 use crate::lane::Lane;
 use crate::report::report;
-use crate::spans::{REJECTED, Trails};
+use crate::spans::{REJECTED, Trails, UNAVAILABLE};
 
 impl Lane {
     /// Brings every held delivery to an end: booked, or moved to a retry or parking queue,

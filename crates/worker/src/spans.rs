@@ -5,6 +5,8 @@
 //! trace is whole by itself, where links to spans of a batch would lead out of it, to a trace
 //! of which a sampler decides apart. It costs nothing for notices whose trace is not sampled.
 
+mod endings;
+
 use std::time::SystemTime;
 
 use broker::{Delivery, Tag, Tier, place_of};
@@ -15,8 +17,10 @@ use order::OrderId;
 use task::{Hints, Lane};
 use telemetry::{Place, Span, SpanKind, Told, now};
 
+pub(crate) use self::endings::{Desk, UNAVAILABLE};
+
+use self::endings::{Ended, Ending, Words, parked};
 use crate::batch::Held;
-use crate::endings::{Desk, Ended, Ending, Words, parked};
 
 /// The notices of one batch that have a place in a trace.
 pub(crate) struct Trails {
