@@ -141,6 +141,7 @@ fn shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
     })
 }
 
+/// Why the indexes are named: see `plans.rs`.
 pub(super) const ABOUT: &str = "
     SELECT * FROM (
         SELECT * FROM notices INDEXED BY notices_by_order
@@ -150,6 +151,7 @@ pub(super) const ABOUT: &str = "
         WHERE project = ?1 AND transaction_id = ?3)
     ORDER BY first_at, kind, ref LIMIT 1000";
 
+/// Why the index is named: see `plans.rs`.
 pub(super) const OF_PLAYER: &str = "
     SELECT * FROM notices INDEXED BY notices_by_player
     WHERE project = ?1 AND player = ?2

@@ -112,6 +112,7 @@ fn view(
     Ok(Some(view))
 }
 
+/// Why the index is named: see `plans.rs`.
 pub(super) const OF_PLAYER: &str = "
     SELECT * FROM orders INDEXED BY orders_by_player
     WHERE project = ?1 AND player = ?2 AND order_id < ?3

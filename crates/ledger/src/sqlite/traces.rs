@@ -8,6 +8,7 @@ use super::statement::first;
 use crate::rows::message;
 use crate::{FirstTrace, LedgerError};
 
+/// Why the index is named: see `plans.rs`.
 pub(super) const FIRST: &str = "
     SELECT trace_id, message_id FROM notices INDEXED BY notices_by_order
     WHERE project = ?1 AND order_id = ?2 AND trace_id IS NOT NULL
